@@ -164,9 +164,9 @@ class StateRecorder:
         if error is not None:
             self.errors[address] = error
             self.wrote = self.wrote or isinstance(error, OutcomeUnknownError)
-        ended = ChangeEnded(address, outcome)
+        ended = ChangeEnded(address, outcome, ended_at=self._tools.clock.now())
         if error is not None:
-            ended = ChangeEnded(address, outcome, error.problem, error.remedy, error.resumable)
+            ended = replace(ended, problem=error.problem, remedy=error.remedy, resumable=error.resumable)
         self._tools.emit(ended)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import assert_never
 
 from reconciler.apply.jobs import Job, RunJobs, by_credential
@@ -88,8 +89,10 @@ def _carry_out(plan: Plan, tools: ApplyContext, ledger: StateRecorder, run_jobs:
             sending.append(change)
     run_setup(tools, ledger, sending, run_jobs)
     standing = [change for change in sending if change.spec.address not in ledger.ended]
-    # Suppressed members first, then the shortest transfers: most audiences are ready early.
-    standing.sort(key=_urgency)
+    # Suppressed members first, then the shortest transfers, or the best order before a deadline.
+    ordered = plan.deadline.order if plan.deadline else ()
+    places = {address: place for place, address in enumerate(ordered)}
+    standing.sort(key=partial(_urgency, places))
     jobs = [(removal.spec, _leaving(tools, ledger, removal)) for removal in plan.removals]
     jobs += [(change.spec, _job(tools, ledger, change)) for change in standing]
     groups = by_credential((spec.credential, job) for spec, job in jobs)
@@ -120,9 +123,9 @@ def _leaving(tools: ApplyContext, ledger: StateRecorder, removal: Removal) -> Jo
     return job
 
 
-def _urgency(change: SegmentChange) -> tuple[bool, int, Address]:
-    delta = change.members.delta
-    return delta.priority_removes == 0, delta.total, change.spec.address
+def _urgency(places: Mapping[Address, int], change: SegmentChange) -> tuple[bool, int, int, Address]:
+    delta, address = change.members.delta, change.spec.address
+    return delta.priority_removes == 0, places.get(address, 0), delta.total, address
 
 
 def _forget(tools: ApplyContext, ledger: StateRecorder, change: Forget) -> None:

@@ -30,6 +30,7 @@ from reconciler.commands.support.options import (
     STANDARD_OUTPUT,
     CommonOptions,
     CountMembers,
+    DeadlineTime,
     Environment,
     InputOptions,
     ReadSources,
@@ -45,7 +46,7 @@ from reconciler.commands.support.run import Run, record_run
 from reconciler.core.errors import CancelledError, NotApprovedError, PartialApplyError, RefusedError
 from reconciler.core.events import ChangeOutcome, addresses_blocked, apply_started, plan_made
 from reconciler.core.model import Address
-from reconciler.core.plan.model import Plan
+from reconciler.core.plan.model import Deadline, Plan
 from reconciler.core.ports import StateWriter
 from reconciler.core.series import PointKind, SeriesRun
 from reconciler.operations.store_points import store_points
@@ -78,6 +79,7 @@ class ApplyOptions:
     approvals: ApprovalOptions
     statistics: CountMembers
     read_sources: ReadSources
+    deadline: DeadlineTime
     forms: FormOptions
     inputs: InputOptions
     common: CommonOptions
@@ -99,6 +101,9 @@ def command(stop: object, /, options: ApplyOptions) -> int:
     run the same command again: it resumes and does not resend acknowledged batches. Blocked addresses are
     reported and stay unchanged, and the other addresses are applied (exit 8; exit 5 if all are blocked).
     Changes that are not approved are skipped in the same way (exit 6 if there are no others).
+
+    With --deadline, it sends the segments in the order in which most of them are complete before that
+    computation. Removals of suppressed members stay first.
     """
     environment, inputs, events, asked = options.environment, options.inputs, options.events, stop_event(stop)
     settings = options.common.settings(data_root=inputs.data_root, emulate=inputs.emulate)
@@ -119,7 +124,7 @@ def command(stop: object, /, options: ApplyOptions) -> int:
                     counted = None if options.statistics else refills(terms)
                     earlier = earlier_readings(state, read_sources=options.read_sources)
                     planned = make_plan(space, state, inputs.only, run.events, counted, earlier)
-                job = ApplyRun(space, state, shown, run, page, asked, held)
+                job = ApplyRun(space, state, shown, run, page, asked, held, options.deadline)
                 if planned.plan.problems or (planned.plan.all_blocked and not planned.plan.removals):
                     _show(job, planned)
                     return RefusedError.exit_code
@@ -141,6 +146,7 @@ class ApplyRun:
     page: OutputFiles
     asked: StopSignal
     held: ExitStack
+    deadline: str | None
 
 
 def _apply(work: ApplyRun, planned: PlanResult, terms: Terms, *, yes: bool, whole: bool) -> int:
@@ -151,17 +157,18 @@ def _apply(work: ApplyRun, planned: PlanResult, terms: Terms, *, yes: bool, whol
     except NotApprovedError as error:
         _show(work, planned, refused=error)
         raise
-    _show(work, may.planned, may.digests)
+    going = may.planned.before(work.deadline, space)
+    _show(work, going, may.digests)
     code = 0
-    if may.planned.plan.changes or may.planned.plan.removals:
+    if going.plan.changes or going.plan.removals:
         _confirm(space, yes)
         marks.begin(may.digests)
-        code = _carry_out(work, may.planned)
+        code = _carry_out(work, going)
     else:
-        _store_readings(work, may.planned, {})
+        _store_readings(work, going, {})
     if code == 0:
         marks.complete(may.finished)
-    return code or _of_blocked(may.planned.plan)
+    return code or _of_blocked(going.plan)
 
 
 def _of_blocked(plan: Plan) -> int:
@@ -205,7 +212,7 @@ def _carry_out(work: ApplyRun, planned: PlanResult) -> int:
         clock=space.clock,
         emit=run.events.emit,
     )
-    work.page.outcome = partial(_report, work, ROUNDED)
+    work.page.outcome = partial(_report, work, ROUNDED, planned.plan.deadline)
     run_jobs = run_concurrently(work.asked, partial(_stuck, run, work.page, work.asked))
     run.events.emit(apply_started(planned.plan, tools.api, space.clock.now()))
     with work.shown.progress:
@@ -214,7 +221,7 @@ def _carry_out(work: ApplyRun, planned: PlanResult) -> int:
     work.held.callback(store_points, work.state, points)
     if report.stopped is None:
         _store_readings(work, planned, report.outcomes)
-    print_report(_report(work, work.shown.figures), work.shown.out)
+    print_report(_report(work, work.shown.figures, planned.plan.deadline), work.shown.out)
     return _exit_code(report)
 
 
@@ -223,9 +230,9 @@ def _store_readings(work: ApplyRun, planned: PlanResult, outcomes: Mapping[Addre
     store_readings(work.state, declared, planned.observed.records, planned.plan, outcomes)
 
 
-def _report(work: ApplyRun, figures: NumberFormat) -> ApplyReport:
+def _report(work: ApplyRun, figures: NumberFormat, deadline: Deadline | None) -> ApplyReport:
     name, seconds = work.space.desired.environment.name, timedelta(seconds=work.run.seconds)
-    return apply_report(name, work.run.tally, seconds, work.space.clock.now(), figures)
+    return apply_report(name, work.run.tally, seconds, work.space.clock.now(), figures, deadline)
 
 
 def _stuck(run: Run, page: OutputFiles, asked: StopSignal) -> NoReturn:

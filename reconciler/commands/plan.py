@@ -8,6 +8,7 @@ import click
 from reconciler.commands.support.options import (
     CommonOptions,
     CountMembers,
+    DeadlineTime,
     Environment,
     InputOptions,
     ReadSources,
@@ -38,6 +39,7 @@ class PlanOptions:
     ]
     statistics: CountMembers
     read_sources: ReadSources
+    deadline: DeadlineTime
     forms: FormOptions
     inputs: InputOptions
     common: CommonOptions
@@ -53,6 +55,9 @@ def command(stop: object, /, options: PlanOptions) -> int:
     cache and the files of --out, --markdown and --html, also when it fails. A blocked address is shown
     with its fix, and the other addresses are planned (exit 5 if all are blocked). Sources that are unchanged
     since the last apply are not read again, unless you pass --read-sources.
+
+    With --deadline, it states which segments will not be complete before that computation. The last hour
+    before it does not count, because a change sent then may be missing.
 
     With --statistics, it asks Criteo to count each segment's members and plans to refill segments that
     lost members. With --base, it exits 5 if a blocked address changed since that revision. It warns about
@@ -78,7 +83,8 @@ def command(stop: object, /, options: PlanOptions) -> int:
             change = Change.since(options.base, space)
             state = space.store.reader()
             earlier = earlier_readings(state, read_sources=options.read_sources)
-            planned = change.noted(make_plan(space, state, inputs.only, shown.progress, counted, earlier))
+            made = make_plan(space, state, inputs.only, shown.progress, counted, earlier)
+            planned = change.noted(made.before(options.deadline, space))
         refused = planned.plan.refused or change.fails(planned.plan)
         page.document = planned.document(space, ROUNDED)
         page.approved = None if refused else planned.approvable(space)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -160,6 +160,7 @@ class ChangeEnded:
     problem: str = ""
     remedy: str = ""
     resumable: bool = True
+    ended_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,12 @@ def last_computation(moment: datetime) -> datetime:
     return next_computation(moment) - COMPUTATION_INTERVAL
 
 
+def computation_at(hour: int, moment: datetime) -> datetime:
+    """Return the first computation at this hour (0 or 12, UTC) after a moment."""
+    first = next_computation(moment)
+    return first if first.hour == hour else first + COMPUTATION_INTERVAL
+
+
 def seen_at(completed_at: datetime) -> datetime:
     """Return the first computation that certainly includes a change completed at this time."""
     return next_computation(completed_at + SAFE_MARGIN)

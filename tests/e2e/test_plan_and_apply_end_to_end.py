@@ -1,5 +1,7 @@
 """From customer files to audience segments: plan, apply, and a second plan without changes."""
 
+import re
+
 import pytest
 from support.cli import Project
 
@@ -74,6 +76,16 @@ def test_calls_are_no_more_than_the_members_need(tmp_path):
     adds = counted.count("AddRemoveContactListByAudienceSegment")
     assert adds == 2 * 5
     assert len(counted) - adds <= 3
+
+
+def test_plan_and_apply_state_what_a_deadline_leaves_out(tmp_path):
+    """How many are in time depends on the time of the day."""
+    project = Project.make(tmp_path)
+    project.people(*range(50))
+    for command in (("plan", "sandbox"), ("apply", "sandbox", "--yes")):
+        said = project.run(*command, "--deadline", "12:00Z").said
+        assert re.search(r"2 segments complete before Criteo's computation at \S+ 12:00 UTC", said)
+    project.run("plan", "sandbox", "--deadline", "13:00Z", code=64)
 
 
 def test_a_plan_makes_no_write_call(tmp_path):

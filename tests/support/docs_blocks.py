@@ -48,7 +48,9 @@ def command_lines(block: Block) -> Iterator[list[str]]:
     for line in block.text.replace("\\\n", " ").splitlines():
         if found := LINE.match(line.strip()):
             words = shlex.split(found[1], comments=True)
-            yield words[: next((at for at, word in enumerate(words) if word in {"|", "||", ">", "&&"}), len(words))]
+            yield words[
+                : next((at for at, word in enumerate(words) if word in {"|", "||", ">", "&&"}), len(words))
+            ]
 
 
 def spans() -> Iterator[tuple[str, list[str]]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from support.fakes import members as source
 from support.fakes.clock import FakeClock
@@ -29,6 +29,7 @@ from reconciler.core.model import (
     Source,
     SourceLocation,
 )
+from reconciler.core.plan.deadline import before_deadline
 from reconciler.core.plan.model import Plan
 from reconciler.core.plan.planner import create_plan
 from reconciler.core.ports import StateReader
@@ -99,6 +100,7 @@ class InMemoryEnvironment:
     on_plan: Callable[[Plan], None] = lambda _plan: None
     emit: Callable[[Event], None] = lambda _event: None
     environment: str = "test"
+    deadline: datetime | None = None
 
     def __post_init__(self) -> None:
         self.criteo = FakeCriteo(self.clock, account_ids=("1001", "1002"))
@@ -250,6 +252,8 @@ class InMemoryEnvironment:
         with self.store.lock("test") as state:
             planned = self._planned(state, only, counted)
             self.on_plan(planned)
+            if self.deadline:
+                planned = before_deadline(planned, self.batch_size, self.deadline)
             tools = ApplyContext(
                 api=self.desired().environment.api,
                 state=state,

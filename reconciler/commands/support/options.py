@@ -161,6 +161,15 @@ ReadSources = Annotated[
         help="Read all sources, also those unchanged since the last apply.",
     ),
 ]
+COMPUTATIONS = {"00:00Z": 0, "12:00Z": 12}
+DeadlineTime = Annotated[
+    str | None,
+    click.option(
+        "--deadline",
+        type=click.Choice(tuple(COMPUTATIONS)),
+        help="Complete as many segments as possible before this computation of Criteo (UTC).",
+    ),
+]
 AsJson = Annotated[bool, click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")]
 Yes = Annotated[
     bool, click.option("-y", "--yes", is_flag=True, help="Skip confirmation; required without a terminal.")

@@ -4,16 +4,19 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 from functools import partial
 
+from reconciler.commands.support.options import COMPUTATIONS
 from reconciler.commands.support.selection import selected
 from reconciler.core.approval.approved_changes import approved_changes
 from reconciler.core.approval.model import ApprovedPlan
 from reconciler.core.events import ProgressReporter
 from reconciler.core.model import Address
+from reconciler.core.plan.deadline import before_deadline
 from reconciler.core.plan.model import Plan
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.planner import create_plan
 from reconciler.core.ports import MemberEngine, StateReader
 from reconciler.core.reuse import ReadRecords
+from reconciler.core.schedule import computation_at
 from reconciler.operations.observe import LoadedState, observe
 from reconciler.operations.preflight import check
 from reconciler.operations.read_sources import NO_READINGS, EarlierReadings
@@ -37,6 +40,14 @@ class PlanResult:
         environment = space.desired.environment
         document = plan_document(self.plan, environment, figures, subject)
         return without_state(document, environment) if space.reviewed else document
+
+    def before(self, deadline: str | None, space: Workspace) -> "PlanResult":
+        """Return the plan in the best order before Criteo's next computation at this time, if it is given."""
+        if deadline is None:
+            return self
+        computed_at = computation_at(COMPUTATIONS[deadline], self.plan.basis.made_at)
+        ordered = before_deadline(self.plan, space.desired.environment.api.batch_size, computed_at)
+        return replace(self, plan=ordered)
 
     def approvable(self, space: Workspace) -> ApprovedPlan | None:
         """Return what an apply of the plan must match; None if nothing of it can be applied."""

@@ -59,10 +59,10 @@ def cost(
     calls = _calls(changes, api.batch_size)
     duration, until = (
         _paced(calls, rates, assumed),
-        max(filter(None, map(_not_before, changes)), default=None),
+        max(filter(None, map(not_before, changes)), default=None),
     )
     if until is not None:
-        waiting = _calls([one for one in changes if _not_before(one)], api.batch_size)
+        waiting = _calls([one for one in changes if not_before(one)], api.batch_size)
         duration = max(duration, until - now + _paced(waiting, rates, assumed))
     computed_at = next_computation(now + duration)
     return CostEstimate(calls, rates, duration, computed_at, computed_at + ACTIVATION_DELAY, until, assumed)
@@ -73,7 +73,7 @@ def _assumed(share: float) -> RateLimit:
     return RateLimit(calls, calls)
 
 
-def _not_before(change: Change | Removal) -> datetime | None:
+def not_before(change: Change | Removal) -> datetime | None:
     """Return the time until which the last step of the change waits; None if none waits."""
     if isinstance(change, Forget | Removal):
         return None

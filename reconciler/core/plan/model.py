@@ -22,6 +22,19 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Deadline:
+    """A computation of Criteo, and the order in which most changes are complete before it.
+
+    `late` of all `changes` will not be complete.
+    """
+
+    computed_at: datetime
+    order: tuple[Address, ...]
+    late: tuple[Address, ...]
+    changes: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlanInputs:
     """The inputs that the plan was derived from."""
 
@@ -59,6 +72,7 @@ class Plan:
     givers: Mapping[Address, frozenset[Address]] = field(default_factory=dict)
     suppressed: Mapping[Address, Removal] = field(default_factory=dict)
     reused: Mapping[str, datetime] = field(default_factory=dict)
+    deadline: Deadline | None = None
 
     @property
     def removals(self) -> tuple[Removal, ...]:

@@ -19,9 +19,12 @@ from reconciler.core.events import (
     SentTotals,
 )
 from reconciler.core.model import Address
+from reconciler.core.plan.model import Deadline
 from reconciler.core.rounding import RoundedCount, duration, format_count
-from reconciler.core.schedule import ACTIVATION_DELAY, next_computation
+from reconciler.core.schedule import ACTIVATION_DELAY, SAFE_MARGIN, next_computation
 from reconciler.render.document.blocked import BlockedGroup, grouped
+from reconciler.render.document.statement_text import before_deadline
+from reconciler.render.document.statements import BeforeDeadline
 from reconciler.render.numbers import NumberFormat, counted, minus, near, plus
 from reconciler.render.text import name, sentence
 
@@ -136,6 +139,7 @@ class ApplyReport:
     skipped: tuple[str, ...]
     resumable: bool
     blocked: tuple[BlockedGroup, ...] = ()
+    deadline: BeforeDeadline | None = None
 
     @property
     def look(self) -> Literal["good", "risky", "bad"]:
@@ -189,12 +193,22 @@ class ApplyReport:
         return f"Criteo computes what was sent at {when}; live about {near(live, computed)}."
 
     @property
+    def in_time(self) -> str:
+        """Return how many segments were complete before the deadline; "" without one."""
+        return f"{before_deadline(self.deadline)}." if self.deadline else ""
+
+    @property
     def next_step(self) -> str:
         return "rerun the command to resume" if self.resumable else ""
 
 
 def apply_report(
-    environment: str, tally: RunTotals, elapsed: timedelta, ended_at: datetime, figures: NumberFormat
+    environment: str,
+    tally: RunTotals,
+    elapsed: timedelta,
+    ended_at: datetime,
+    figures: NumberFormat,
+    deadline: Deadline | None = None,
 ) -> ApplyReport:
     """Return the report of an apply. "Applied" counts only changes that were carried out completely."""
     counts = tally.counts
@@ -210,7 +224,19 @@ def apply_report(
         skipped=tuple(name(str(one.address)) for one in tally.ended(ChangeOutcome.SKIPPED)),
         resumable=bool(counts.interrupted or counts.skipped or any(one.resumable for one in failed)),
         blocked=grouped(tally.blocked),
+        deadline=_in_time(deadline, tally) if deadline else None,
     )
+
+
+def _in_time(deadline: Deadline, tally: RunTotals) -> BeforeDeadline:
+    """Return which of the changes were complete early enough to be certainly in the computation."""
+    in_time = {
+        one.address
+        for one in tally.ended(ChangeOutcome.APPLIED)
+        if one.ended_at and one.ended_at <= deadline.computed_at - SAFE_MARGIN
+    }
+    late = tuple(name(str(address)) for address in sorted(set(deadline.order) - in_time))
+    return BeforeDeadline(deadline.computed_at, deadline.changes - len(late), deadline.changes, late)
 
 
 def _sent(tally: RunTotals, ended_at: datetime, figures: NumberFormat) -> SentMembers | None:

@@ -48,7 +48,7 @@ from reconciler.render.document.plan_rows import (
     with_removal,
 )
 from reconciler.render.document.row import Row, RowKind
-from reconciler.render.document.statements import Note, Remark, Sample, SourcesUnchanged
+from reconciler.render.document.statements import BeforeDeadline, Note, Remark, Sample, SourcesUnchanged
 from reconciler.render.numbers import NumberFormat
 from reconciler.render.text import name, sentence
 
@@ -199,4 +199,7 @@ def _notes(plan: Plan, environment: Environment) -> Iterator[Note]:
         yield Sample(environment.sample_rows)
     if plan.reused:
         yield SourcesUnchanged(len(plan.reused), max(plan.reused.values()))
+    if one := plan.deadline:
+        late = tuple(name(str(address)) for address in one.late)
+        yield BeforeDeadline(one.computed_at, one.changes - len(late), one.changes, late)
     yield from (Remark(sentence(one)) for one in plan.notes)

@@ -10,6 +10,7 @@ from reconciler.render.document.statements import (
     AccessMayBeLost,
     AddressesNotListed,
     AttributesChanged,
+    BeforeDeadline,
     Blocker,
     CountsDiffer,
     Dropped,
@@ -141,6 +142,8 @@ def note_text(one: Note) -> str:
         case SourcesUnchanged():
             what = counted(one.audiences, "audience")
             return f"sources of {what} unchanged since {stamp(one.since)}, not read"
+        case BeforeDeadline():
+            return before_deadline(one)
         case AccessMayBeLost():
             return (
                 "many segments are missing at once: access may be lost. Run `reconciler doctor`. "
@@ -150,6 +153,19 @@ def note_text(one: Note) -> str:
         case _:
             assert_never(one)
 
+
+def before_deadline(one: BeforeDeadline) -> str:
+    """Return how many segments are complete before a deadline, and the first of the others."""
+    computed = f"Criteo's computation at {stamp(one.computed_at)}"
+    if not one.late:
+        return f"{counted(one.changes, 'segment')} complete before {computed}"
+    more = len(one.late) - LATE_NAMED
+    named = ", ".join((*one.late[:LATE_NAMED], f"{more:,} more") if more > 0 else one.late)
+    return f"{one.complete:,} of {counted(one.changes, 'segment')} complete before {computed}. Late: {named}"
+
+
+LATE_NAMED = 20
+"""Addresses that miss a deadline and are named. The JSON names all."""
 
 _WHY = {
     NotComparable.RECENT: "something was sent since Criteo's last computation",

@@ -239,6 +239,16 @@ class SourcesUnchanged:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class BeforeDeadline:
+    """So many of the changes are complete before this computation; these addresses are not."""
+
+    computed_at: datetime
+    complete: int
+    changes: int
+    late: tuple[str, ...]
+
+
 Note = (
     Sample
     | Remark
@@ -247,5 +257,6 @@ Note = (
     | AddressesNotListed
     | AccessMayBeLost
     | SourcesUnchanged
+    | BeforeDeadline
 )
 """Of a whole document."""

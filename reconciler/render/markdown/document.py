@@ -142,7 +142,7 @@ def _outcome(document: Document, room: int) -> str:
     report = document.outcome
     if not report:
         return ""
-    lines = [one for one in (report.headline, report.members, report.live) if one]
+    lines = [one for one in (report.headline, report.members, report.live, report.in_time) if one]
     lines += [f"Next: {report.next_step}"] if report.next_step else []
     said = _alert(_ALERTS[report.look], lines, room)
     items = [partial(_failure, one) for one in report.failures]

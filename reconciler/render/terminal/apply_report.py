@@ -26,7 +26,7 @@ def report_lines(report: ApplyReport, out: Console) -> Iterator[Text]:
     if report.failures or report.interrupted or report.skipped or report.blocked:
         yield Text()
     yield from wrapped(report.headline, "bold", 0, out)
-    for line in (report.members, report.live):
+    for line in (report.members, report.live, report.in_time):
         if line:
             yield from wrapped(line, "", 0, out)
     if report.next_step:
