@@ -17,7 +17,7 @@ from reconciler.disk.atomic import os_errors
 from reconciler.manifests import find_root
 from reconciler.manifests.project import repository_of, within_repository
 from reconciler.render.codeowners import NOBODY, Owners
-from reconciler.scaffold import CiProvider
+from reconciler.scaffold import CiProvider, Sandbox
 from reconciler.scaffold import existing_repository as beside
 from reconciler.scaffold.github_setup import commands
 from reconciler.scaffold.installation import (
@@ -29,6 +29,7 @@ from reconciler.scaffold.installation import (
 )
 
 AUTOMATIONS = [one.value for one in CiProvider]
+SANDBOXES = [one.value for one in Sandbox]
 ENVIRONMENTS, PRODUCTION = "environments", "production"
 ADMINS, OWNERS = f"@{NOBODY}/reconciler-admins", f"@{NOBODY}/marketing"
 
@@ -52,6 +53,15 @@ class InitOptions:
             default="github",
             type=click.Choice(AUTOMATIONS),
             help="Write workflows for this CI service. Default github.",
+        ),
+    ]
+    sandbox: Annotated[
+        str,
+        click.option(
+            "--sandbox",
+            default="emulator",
+            type=click.Choice(SANDBOXES),
+            help="Where the sandbox sends to: the emulator, or test segments at Criteo. Default emulator.",
         ),
     ]
     admins: Annotated[
@@ -85,9 +95,11 @@ class InitOptions:
 def command(options: InitOptions) -> None:
     """Create a repository in DIR: environments, an audience, example data, schemas, CI, CODEOWNERS.
 
-    Its sandbox plans and applies at once, on an emulator. No file is overwritten. Existing files such as
-    README.md, .gitignore and CODEOWNERS stay as they are, and the command prints what to add to them. If
-    any other file is in the way, the command lists it and writes nothing.
+    Its sandbox plans and applies at once, on an emulator. With --sandbox criteo, it sends a sample of each
+    audience to segments at Criteo with a prefix, once you have set its account and buckets. No file is
+    overwritten. Existing files such as README.md, .gitignore and CODEOWNERS stay as they are, and the
+    command prints what to add to them. If any other file is in the way, the command lists it and writes
+    nothing.
     """
     from reconciler.manifests.code_owners import manifests, reserved
     from reconciler.manifests.schema import folder as schemas
@@ -95,11 +107,12 @@ def command(options: InitOptions) -> None:
     from reconciler.scaffold.templates import repository
 
     directory = options.common.settings().directory
-    root, automation = directory / options.folder, CiProvider(options.ci)
+    root, automation, sandbox = directory / options.folder, CiProvider(options.ci), Sandbox(options.sandbox)
     installed = _installation(options.origin, directory, root)
     _refuse_a_project(root)
     place = _place_of_owners(root, automation)
-    files = beside.placed(repository(automation, schemas(), _today(), installed), automation, place)
+    written = repository(automation, schemas(), _today(), installed, sandbox)
+    files = beside.placed(written, automation, place)
     guide = _guide(root, files)
     files = beside.guided(files, guide)
     kept = {name: files.pop(name).decode() for name in beside.KEPT if name in files and _is(root / name)}
@@ -117,7 +130,7 @@ def command(options: InitOptions) -> None:
         additions[place] = [f"(echo; {named}) >> {place}"]
     else:
         _write(root / place, codeowners(manifests(root), reserved(root), named).encode())
-    _say(options.folder, len(files) + (not owned), guide, additions)
+    _say(options.folder, sandbox, len(files) + (not owned), guide, additions)
     _warn(root, automation, around)
 
 
@@ -211,7 +224,13 @@ def _write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
 
 
-def _say(folder: str, count: int, guide: str, additions: dict[str, list[str]]) -> None:
+_TRY = {
+    Sandbox.EMULATOR: ("reconciler plan sandbox", "reconciler apply sandbox"),
+    Sandbox.CRITEO: ("reconciler plan sandbox --emulate --data-root data",),
+}
+
+
+def _say(folder: str, sandbox: Sandbox, count: int, guide: str, additions: dict[str, list[str]]) -> None:
     left = [*additions, *([beside.GUIDE] if guide != beside.GUIDE else [])]
     enter = [] if folder == "." else [f"  cd {shlex.quote(folder)}"]
     lines = [
@@ -219,8 +238,7 @@ def _say(folder: str, count: int, guide: str, additions: dict[str, list[str]]) -
         "",
         *enter,
         "  reconciler validate",
-        "  reconciler plan sandbox",
-        "  reconciler apply sandbox",
+        *(f"  {one}" for one in _TRY[sandbox]),
         "",
         *_before_production(guide, readme=beside.README not in additions),
     ]

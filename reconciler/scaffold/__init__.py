@@ -1,5 +1,5 @@
 """A repository to begin with: its files as templates, and the example data."""
 
-from reconciler.scaffold.templates import CiProvider, repository
+from reconciler.scaffold.templates import CiProvider, Sandbox, repository
 
-__all__ = ["CiProvider", "repository"]
+__all__ = ["CiProvider", "Sandbox", "repository"]

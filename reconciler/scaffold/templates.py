@@ -18,6 +18,13 @@ class CiProvider(StrEnum):
     GITLAB = "gitlab"
 
 
+class Sandbox(StrEnum):
+    """Who answers the calls of a new repository's sandbox."""
+
+    EMULATOR = "emulator"
+    CRITEO = "criteo"
+
+
 CODEOWNERS = {CiProvider.GITHUB: ".github/CODEOWNERS", CiProvider.GITLAB: "CODEOWNERS"}
 """Where it is looked for, and administrators own it."""
 REQUEST = {CiProvider.GITHUB: "pull request", CiProvider.GITLAB: "merge request"}
@@ -31,12 +38,36 @@ INSTALLED = {
 """The folder of what jobs install."""
 
 
+OVER = {Sandbox.EMULATOR: (), Sandbox.CRITEO: ("sandbox_criteo",)}
+"""The folders of templates that replace common files."""
+_WORDS = {
+    Sandbox.EMULATOR: {
+        "@try@": "reconciler plan sandbox      # on an emulator: no account, no network\n"
+        "reconciler apply sandbox",
+        "@places@": "`environments/production/environment.yaml`",
+        "@examples@": "the sandbox. **Never commit real customers**: production reads a bucket.",
+    },
+    Sandbox.CRITEO: {
+        "@try@": "reconciler plan sandbox --emulate --data-root data  # no account, no network",
+        "@places@": "each `environment.yaml`",
+        "@examples@": "a first plan. **Never commit real customers**: environments read a bucket.",
+    },
+}
+"""What README.md says of each."""
+
+
 def repository(
-    automation: CiProvider, schemas: Path, today: date, installation: Installation
+    automation: CiProvider,
+    schemas: Path,
+    today: date,
+    installation: Installation,
+    sandbox: Sandbox = Sandbox.EMULATOR,
 ) -> dict[str, bytes]:
     """All but CODEOWNERS, which is made from the manifests."""
-    words = _words(automation, installation)
-    files = dict(_rendered("common", words)) | dict(_rendered(automation.value, words)) | installation.files
+    words = _words(automation, sandbox, installation)
+    files = dict[str, bytes](installation.files)
+    for folder in ("common", automation.value, *OVER[sandbox]):
+        files |= dict(_rendered(folder, words))
     files |= {f"schemas/{file.name}": file.read_bytes() for file in schemas.glob("*.json")}
     return files | {f"data/{name}": text.encode() for name, text in example(today).items()}
 
@@ -55,7 +86,7 @@ def _rendered(folder: str, words: Mapping[str, str]) -> Iterator[tuple[str, byte
             yield name, text.encode()
 
 
-def _words(automation: CiProvider, installation: Installation) -> dict[str, str]:
+def _words(automation: CiProvider, sandbox: Sandbox, installation: Installation) -> dict[str, str]:
     return {
         "@comment@": installation.comment,
         "@requirement@": installation.requirement,
@@ -64,4 +95,5 @@ def _words(automation: CiProvider, installation: Installation) -> dict[str, str]
         "@codeowners@": CODEOWNERS[automation],
         "@request@": REQUEST[automation],
         "@automation@": f"`{INSTALLED[automation]}`",
+        **_WORDS[sandbox],
     }

@@ -51,6 +51,30 @@ def test_placeholders_are_noted_offline_and_nothing_is_done_with_them(tmp_path: 
     assert f"{home}:6:14: this does not say yet where the exports are" in said
 
 
+def test_a_sandbox_at_criteo_is_planned_on_an_emulator_until_it_is_filled_in(tmp_path: Path):
+    project = Project(tmp_path)
+    said = project.run("init", "--sandbox", "criteo").said
+    tried = "reconciler plan sandbox --emulate --data-root data"
+    assert f"  {tried}\n" in said
+    assert "reconciler apply sandbox" not in said
+    assert tried in (tmp_path / "README.md").read_text()
+    project.run("validate")
+    emulated = project.run(*tried.split()[1:]).said
+    assert "2 to create" in emulated
+    assert "sampling: at most 1,000 rows" in " ".join(emulated.split())
+    said = " ".join(project.run("apply", "sandbox", "--yes", code=3).said.split())
+    home = "environments/sandbox/environment.yaml"
+    assert all(f"{home}:{place}" in said for place in ("5:14", "6:14", "8:21", "8:38"))
+    sandbox, production = (
+        (tmp_path / "environments" / one / "environment.yaml").read_text()
+        for one in ("sandbox", "production")
+    )
+    assert 'endpoint: "https://api.criteo.com"' in sandbox
+    assert 'namePrefix: "[sandbox] "' in sandbox
+    states = [next(line for line in one.splitlines() if "state:" in line) for one in (sandbox, production)]
+    assert states[0] != states[1]
+
+
 @pytest.mark.parametrize("owned", [[], ["--admins", "@acme/admins"], ["--admins", "@YOUR-ORG"]])
 def test_rules_without_owners_are_noted(tmp_path: Path, owned: list[str]):
     project = Project(tmp_path)
