@@ -1,6 +1,8 @@
 """`verify` proves that sent members arrived and match, or states what to do; the result is kept."""
 
 import json
+import signal
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from support import schemas
-from support.cli import Project
+from support.cli import Project, surroundings
 from support.emulator import HOST, Client
 
 from reconciler.core.model import Address
@@ -209,6 +211,27 @@ def test_with_wait_it_verifies_as_soon_as_criteo_has_computed(project: Project) 
     ahead = due - datetime.now(UTC) - timedelta(seconds=4)
     project.run("emulator", "advance", "sandbox", f"{int(ahead.total_seconds())}s")
     assert "2 addresses: 2 verified." in verified(project, "--wait")
+
+
+def test_a_wait_states_its_end_in_a_log_and_is_cancelled_on_request(project: Project) -> None:
+    with subprocess.Popen(
+        project.command("verify", "sandbox", "--wait"),
+        cwd=project.root,
+        env=surroundings(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        line = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=60)
+    assert line.startswith("waiting ")
+    assert line.endswith(": Criteo has not computed 2 of 2 addresses yet\n")
+    assert process.returncode == 130
+    assert printed == ""
+    assert kept(project) == {}
 
 
 def test_a_lost_or_damaged_document_is_none(project: Project) -> None:
