@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import click
 
+from reconciler.commands.support.completions import environment_names
 from reconciler.commands.support.options import CommonOptions, stop_event, with_options
-from reconciler.commands.support.promoting import Source, Target
 
 if TYPE_CHECKING:
     from reconciler.commands.support.console import CommandConsole
@@ -22,8 +22,12 @@ BOTH_CHANGED = "both environments changed it"
 class PromoteOptions:
     """What to promote, and what to do with the result."""
 
-    source: Source
-    target: Target
+    source: Annotated[
+        str, click.argument("source", metavar="FROM", default="", shell_complete=environment_names)
+    ]
+    target: Annotated[
+        str, click.argument("target", metavar="TO", default="", shell_complete=environment_names)
+    ]
     only: Annotated[
         tuple[str, ...],
         click.option(
@@ -76,6 +80,8 @@ def command(stop: object, /, options: PromoteOptions) -> None:
     Documents that belong to one environment stay: Environment, Credential. A conflict is one of git:
     resolve it, `git add`, and commit. Nothing is sent to Criteo.
 
+    With --check, leave out FROM and TO to check every promotion.lock.
+
     \b
     Exit codes: 8 if there are conflicts, 5 if --check fails.
     """
@@ -84,6 +90,8 @@ def command(stop: object, /, options: PromoteOptions) -> None:
 
     if sum((options.commit, options.check, options.abort)) > 1:
         raise click.UsageError("choose one of --commit, --check and --abort")
+    if not options.target and not (options.check and not options.source):
+        raise click.UsageError("name the environments FROM and TO")
     settings = options.common.settings()
     shown, root = screen(settings), find_root(settings.directory)
     if options.abort:
@@ -104,15 +112,27 @@ def _abort(root: Path, options: PromoteOptions, shown: "CommandConsole") -> None
 
 def _check(stop: object, root: Path, options: PromoteOptions, shown: "CommandConsole") -> None:
     from reconciler.commands.support.promoting import verifications
-    from reconciler.core.errors import RefusedError
-    from reconciler.operations.check_promotion import check
+    from reconciler.core.errors import Finding, RefusedError
+    from reconciler.operations.check_promotion import check, promoted_environments
 
     settings = options.common.settings()
-    known = verifications(settings, options.source, stop_event(stop), shown)
-    findings = check(root, options.source, options.target, options.branch, known)
+    ways = ((options.source, options.target),) if options.target else promoted_environments(root)
+    findings: list[Finding] = []
+    for source, target in ways:
+        found = check(
+            root,
+            source,
+            target,
+            options.branch,
+            lambda name: verifications(settings, name, stop_event(stop), shown),
+        )
+        findings += found
+        if not found:
+            shown.out.print(f"promotion.lock of {target} is correct.")
     if findings:
-        raise RefusedError(f"promotion.lock of {options.target} is not correct", findings=findings)
-    shown.out.print(f"promotion.lock of {options.target} is correct.")
+        raise RefusedError("promotion.lock is not correct", findings=findings)
+    if not ways:
+        shown.out.print("No environment has a promotion.lock.")
 
 
 def _promote(stop: object, root: Path, options: PromoteOptions, shown: "CommandConsole") -> None:

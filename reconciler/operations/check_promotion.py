@@ -1,11 +1,12 @@
 """Checks `promotion.lock` for a pull request, against git and the state of the source. It writes nothing."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.portable_definition import portable_parts
+from reconciler.core.promotion.gates import NOTHING_PROMOTED
 from reconciler.core.promotion.lock import LOCK_FILE, PromotionLock
 from reconciler.core.promotion.proofs import proofs_of
 from reconciler.core.verification import Verification
@@ -15,26 +16,47 @@ from reconciler.git.program import Git, find_git
 from reconciler.git.trees import TreeFile, read_tree
 from reconciler.git.worktree import Folder
 from reconciler.manifests.load import load_without_sources
-from reconciler.operations.promotion_trees import environment_folder, last_lock, lay_out
+from reconciler.manifests.project import environments
+from reconciler.manifests.promotion_lock import promotion_record
+from reconciler.operations.promotion_trees import FETCH_ALL, environment_folder, last_lock, lay_out
 
 _AGAIN = "run `reconciler promote {ways}` again and commit the result"
 
 
-def check(
-    root: Path, source: str, target: str, branch: str, known: Sequence[Verification] | None
-) -> tuple[Finding, ...]:
-    """Return what is wrong with the lock at HEAD. `known`: the verifications of the source; None: unknown."""
+Known = Callable[[str], Sequence[Verification] | None]
+"""Returns the verifications of an environment; None if its state is not readable here."""
+
+
+def promoted_environments(root: Path) -> tuple[tuple[str, str], ...]:
+    """Return source and target of each recorded promotion. A damaged lock has no source."""
+    found = {name: promotion_record(root, name) for name in environments(root)}
+    return tuple(
+        (record.lock.source if record.lock else "", name)
+        for name, record in found.items()
+        if record != NOTHING_PROMOTED
+    )
+
+
+def check(root: Path, source: str, target: str, branch: str, known: Known) -> tuple[Finding, ...]:
+    """Return what is wrong with the lock of `target` at HEAD."""
     git = find_git(root, NEEDS, "`promote`")
-    there, here = environment_folder(git, root, source), environment_folder(git, root, target)
-    main, lock = history.target_branch(git, branch), last_lock(git, here, source)
+    here = environment_folder(git, root, target)
+    where = f"{here.path}/{LOCK_FILE}"
+    record = promotion_record(root, target)
+    if record.problem:
+        return (Finding(where, record.problem, f"restore it from an earlier commit: `git log -- {where}`"),)
+    there, lock = environment_folder(git, root, source), last_lock(git, here, source)
     if lock is None:
         return ()
-    where, again = f"{here.path}/{LOCK_FILE}", _AGAIN.format(ways=f"{source} {target}")
+    if history.is_shallow(git):
+        return (Finding(where, "this clone is shallow, so the lock can't be checked", FETCH_ALL),)
+    main, again = history.target_branch(git, branch), _AGAIN.format(ways=f"{source} {target}")
     findings = [*_superseded(git, here, main, where, again)]
     unknown = [*_unknown_files(git, there, lock, main, where, again)]
     findings += unknown or _other_definitions(git, there, lock, where, again)
-    if known is not None:
-        findings += _unproved(lock, known, source, where, again)
+    verified = known(source)
+    if verified is not None:
+        findings += _unproved(lock, verified, source, where, again)
     return tuple(findings)
 
 

@@ -16,6 +16,7 @@ from reconciler.manifests.promotable import Promotable, promotable
 from reconciler.manifests.promotion_lock import record_in
 from reconciler.manifests.suggestions import choices
 
+FETCH_ALL = "run `git fetch --unshallow`; in CI, fetch the whole history"
 _OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -45,7 +46,6 @@ def check_repository(git: Git, folders: tuple[Folder, ...]) -> None:
         remedy = "resolve them with `git mergetool` and commit, or undo the merge that caused them"
         flaws.append(Finding("", "the index has files in conflict", remedy))
     if history.is_shallow(git):
-        remedy = "run `git fetch --unshallow`; in CI, fetch the whole history"
         flaws.append(
             Finding("", "this clone is shallow, so it lacks the commits of earlier promotions", remedy)
         )

@@ -43,7 +43,8 @@ class Story:
 
     def pull_request(self, head: str, repository: str = REPOSITORY) -> dict[str, object]:
         described = {"number": self.team.changes, "head": {"sha": head, "repo": {"full_name": repository}}}
-        return {"event_name": "pull_request", "event": {"pull_request": described}, "ref_name": "x"}
+        event = {"event_name": "pull_request", "event": {"pull_request": described}}
+        return {**event, "ref_name": "x", "base_ref": "main"}
 
     def plan(self, head: str) -> Ended:
         """As a pull request: the plan, then the label."""
@@ -438,7 +439,7 @@ def test_a_signal_reaches_the_tool_itself(story: Story):
         for step in job["steps"]
         if "reconciler " in step.get("run", "").replace("reconciler show", "")
     ]
-    assert len(steps) == 7
+    assert len(steps) == 8
     for step in steps:
         shell = subprocess.Popen(
             [*SHELL, "-c", step],

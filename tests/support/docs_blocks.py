@@ -21,6 +21,7 @@ PAGES = [
 BLOCK = re.compile(r"^( *)```([^\n]*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`((?:reconciler )?[a-z][^`\n]*)`")
 LINE = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?reconciler (.+)$")
+ENDS = frozenset({"|", "||", ">", "&&"})
 PLACEHOLDER = re.compile(r"[A-Z]{2,}|…")
 
 
@@ -48,9 +49,7 @@ def command_lines(block: Block) -> Iterator[list[str]]:
     for line in block.text.replace("\\\n", " ").splitlines():
         if found := LINE.match(line.strip()):
             words = shlex.split(found[1], comments=True)
-            yield words[
-                : next((at for at, word in enumerate(words) if word in {"|", "||", ">", "&&"}), len(words))
-            ]
+            yield words[: next((at for at, word in enumerate(words) if word in ENDS), len(words))]
 
 
 def spans() -> Iterator[tuple[str, list[str]]]:
