@@ -2,11 +2,11 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-FILES = sorted(Path("reconciler").rglob("*.py"))
-TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
+import pytest
+
 NAME = re.compile(r"`([a-z]+(?:_[a-z]+)+)`")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 
@@ -25,7 +25,15 @@ def names(tree: ast.AST) -> Iterator[str]:
                 yield text
 
 
-KNOWN = {file.stem for file in FILES} | {name for tree in TREES.values() for name in names(tree)}
+@pytest.fixture(scope="module")
+def trees() -> Mapping[Path, ast.AST]:
+    files = sorted(Path("reconciler").rglob("*.py"))
+    return {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}
+
+
+@pytest.fixture(scope="module")
+def known(trees: Mapping[Path, ast.AST]) -> set[str]:
+    return {file.stem for file in trees} | {name for tree in trees.values() for name in names(tree)}
 
 
 def named(tree: ast.AST) -> Iterator[str]:
@@ -34,11 +42,11 @@ def named(tree: ast.AST) -> Iterator[str]:
             yield from NAME.findall(ast.get_docstring(node) or "")
 
 
-def test_every_name_in_a_docstring_exists() -> None:
-    stale = {(str(file), name) for file, tree in TREES.items() for name in named(tree) if name not in KNOWN}
+def test_every_name_in_a_docstring_exists(trees: Mapping[Path, ast.AST], known: set[str]) -> None:
+    stale = {(str(file), name) for file, tree in trees.items() for name in named(tree) if name not in known}
     assert stale == set()
 
 
-def test_a_name_that_does_not_exist_is_found() -> None:
+def test_a_name_that_does_not_exist_is_found(known: set[str]) -> None:
     assert set(named(ast.parse('"""What `quiet_until` was."""'))) == {"quiet_until"}
-    assert "quiet_until" not in KNOWN
+    assert "quiet_until" not in known

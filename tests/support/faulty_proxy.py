@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import SHUT_RDWR, SO_LINGER, SOL_SOCKET
@@ -268,9 +269,13 @@ def continues(seconds: float) -> Strike:
 
 def inflates(megabytes: int) -> Strike:
     """Send a small response that decompresses to a large one."""
+    return lambda visit, _: visit.answer(200, packed(megabytes), **{"Content-Encoding": "gzip"})
+
+
+@cache
+def packed(megabytes: int) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    packed = b"".join(packer.compress(bytes(1024 * 1024)) for _ in range(megabytes)) + packer.flush()
-    return lambda visit, _: visit.answer(200, packed, **{"Content-Encoding": "gzip"})
+    return b"".join(packer.compress(bytes(1024 * 1024)) for _ in range(megabytes)) + packer.flush()
 
 
 def pages_for_ever(visit: Visit, content: bytes) -> None:
