@@ -5,19 +5,22 @@ RECONCILER_SHOTS names a folder that keeps the pictures.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from golden import plan_cases as cases
 from golden.document_cases import DOCUMENTS
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from reconciler.render.document.model import Document
 from reconciler.render.document.plan import plan_document
 from reconciler.render.html.document import html
-from reconciler.render.numbers import ROUNDED
+from reconciler.render.numbers import ROUNDED, NumberFormat
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
@@ -63,6 +66,10 @@ FAINT = """() => {
 }"""
 
 
+def _page(make: Callable[[NumberFormat], Document]) -> str:
+    return html(make(ROUNDED), "sha256:" + "5e" * 32)
+
+
 def _hostile(text: str) -> Document:
     one = replace(cases.LAPSED, name=text, address=replace(cases.LAPSED.address, audience=text))
     return plan_document(
@@ -70,10 +77,12 @@ def _hostile(text: str) -> Document:
     )
 
 
-PAGES = {
-    **{case: html(make(ROUNDED), "sha256:" + "5e" * 32) for case, make in DOCUMENTS.items()},
-    "one-long-word": html(_hostile("W" * 600)),
-    "markup": html(_hostile("<img src=https://evil.example/x onerror=alert(1)></details></style><script>")),
+PAGES: dict[str, Callable[[], str]] = {
+    **{case: partial(_page, make) for case, make in DOCUMENTS.items()},
+    "one-long-word": lambda: html(_hostile("W" * 600)),
+    "markup": lambda: html(
+        _hostile("<img src=https://evil.example/x onerror=alert(1)></details></style><script>")
+    ),
 }
 
 
@@ -85,33 +94,45 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Page:
+    """The one page that all documents are opened in: a page costs as much as ten documents."""
+    return browser.new_page()
+
+
 @pytest.fixture(params=[(screen, scheme) for screen in SCREENS for scheme in ("light", "dark")], ids="-".join)
-def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+def page(tab: Page, request: pytest.FixtureRequest) -> Page:
     screen, scheme = request.param
     width, height = SCREENS[screen]
-    opened = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-    yield opened
-    opened.close()
+    tab.set_viewport_size({"width": width, "height": height})
+    tab.emulate_media(color_scheme=scheme)
+    return tab
 
 
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    folder = Path(os.environ.get("RECONCILER_SHOTS", tmp_path))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _pictured(page: Page, name: str) -> None:
+    if asked := os.environ.get("RECONCILER_SHOTS"):
+        tall = page.evaluate("document.scrollingElement.scrollHeight") > 4_000
+        page.screenshot(path=Path(asked) / f"{name}.png", full_page=not tall)
 
 
-def _opened(page: Page, case: str, folder: Path) -> tuple[list[str], str]:
+@contextmanager
+def _opened(page: Page, case: str, folder: Path) -> Iterator[tuple[list[str], str]]:
     """All that the page asks for or complains about, and its own address."""
     file = folder / f"{case}.html"
-    file.write_text(PAGES[case], encoding="utf-8")
+    file.write_text(PAGES[case](), encoding="utf-8")
     seen: list[str] = []
-    page.on("request", lambda request: seen.append(request.url))
-    page.on("console", lambda message: seen.append(message.text))
-    page.on("pageerror", lambda error: seen.append(str(error)))
-    page.on("dialog", lambda dialog: seen.append(dialog.message))
+    listeners: dict[str, Callable[[Any], None]] = {
+        "request": lambda request: seen.append(request.url),
+        "console": lambda message: seen.append(message.text),
+        "pageerror": lambda error: seen.append(str(error)),
+        "dialog": lambda dialog: seen.append(dialog.message),
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)  # type: ignore[call-overload]
     page.goto(file.as_uri())
-    return seen, file.as_uri()
+    yield seen, file.as_uri()
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
 
 
 def _overflows(page: Page) -> bool:
@@ -120,26 +141,23 @@ def _overflows(page: Page) -> bool:
 
 @pytest.mark.parametrize("case", PAGES)
 def test_it_fits_and_asks_for_nothing(
-    context: BrowserContext, case: str, shots: Path, tmp_path: Path, request: pytest.FixtureRequest
+    page: Page, case: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    page = context.new_page()
-    seen, itself = _opened(page, case, tmp_path)
-    tall = page.evaluate("document.scrollingElement.scrollHeight") > 4_000
-    page.screenshot(path=shots / f"{request.node.callspec.id}.png", full_page=not tall)
-    assert not _overflows(page)
-    closed = page.locator("details:not([open]) > summary")
-    while closed.count():
-        closed.first.click()
-    assert not _overflows(page)
-    assert seen == [itself]
+    with _opened(page, case, tmp_path) as (seen, itself):
+        _pictured(page, request.node.callspec.id)
+        assert not _overflows(page)
+        closed = page.locator("details:not([open]) > summary")
+        while closed.count():
+            closed.first.click()
+        assert not _overflows(page)
+        assert seen == [itself]
 
 
 @pytest.mark.parametrize("case", ["adds-and-removes", "blocked-by-guards", "replace", "two-seats", "forget",
                                   "partial-failure", "wrong-manifests", "drift", "no-change"])  # fmt: skip
-def test_every_text_has_enough_contrast(context: BrowserContext, case: str, tmp_path: Path) -> None:
-    page = context.new_page()
-    _opened(page, case, tmp_path)
-    contrasts = page.evaluate(FAINT)
+def test_every_text_has_enough_contrast(page: Page, case: str, tmp_path: Path) -> None:
+    with _opened(page, case, tmp_path):
+        contrasts = page.evaluate(FAINT)
     assert len(contrasts) > 3
     assert not {role: contrast for role, contrast in contrasts.items() if contrast < READABLE}
 
@@ -147,12 +165,12 @@ def test_every_text_has_enough_contrast(context: BrowserContext, case: str, tmp_
 def test_long_parts_unfold_without_a_script_and_on_paper(browser: Browser, tmp_path: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    _opened(page, "five-hundred", tmp_path)
-    row = page.get_by_text("audience-001")
-    assert not row.is_visible()
-    page.get_by_role("heading", name="Update").click()
-    assert row.is_visible()
-    page.reload()
-    page.emulate_media(media="print")
-    assert row.is_visible()
+    with _opened(page, "five-hundred", tmp_path):
+        row = page.get_by_text("audience-001")
+        assert not row.is_visible()
+        page.get_by_role("heading", name="Update").click()
+        assert row.is_visible()
+        page.reload()
+        page.emulate_media(media="print")
+        assert row.is_visible()
     context.close()
