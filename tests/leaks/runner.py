@@ -14,38 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from multiprocessing.context import ForkServerProcess
+from functools import cache
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import NoReturn
 
 from leaks.markers import MARKERS, Markers
 
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [
-        *(
-            f"reconciler.commands.{name}"
-            for name in ("apply", "auth", "doctor", "plan", "validate", "status", "explain", "emulator")
-        ),
-        *(
-            f"reconciler.render.terminal.{name}"
-            for name in ("progress_bars", "errors", "explain", "status", "validation")
-        ),
-        "reconciler.members.source_check",
-        "reconciler.manifests.checks.schema_errors",
-        "cattrs",
-        "duckdb",
-        "httpx",
-        "jinja2",
-        "jsonschema",
-        "jsonschema_rs",
-        "obstore",
-        "orjson",
-        "phonenumbers",
-        "rich.console",
-        "yaml",
-    ]
-)
 PATIENCE = 60.0
 ASKED = b"browser ended at: "
 """Ends the only question that is answered here; from then on a terminal shows nothing."""
@@ -59,6 +35,21 @@ PERSONAL = {
     "environments": "the manifests: tests write markers into them to see that they are refused",
 }
 """Where people may be found in a project, with the reason; everywhere else is searched."""
+
+
+@cache
+def _forks() -> ForkServerContext:
+    """Return the server of this process's forks, started where it finds what it preloads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["leaks.injections", "support.imported_program"])
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
+    try:
+        ensure_running()
+    finally:
+        os.environ.pop("PYTHONPATH")
+        os.environ |= {"PYTHONPATH": before} if before is not None else {}
+    return context
 
 
 @dataclass(frozen=True)
@@ -158,7 +149,7 @@ class LeakRunner:
     ) -> tuple[ForkServerProcess, Path]:
         """Start a command; return its process and the file with its output."""
         command = self._command(arguments, injections, environ, given=given)
-        process = FORKS.Process(target=command)
+        process = _forks().Process(target=command)
         process.start()
         return process, command.said
 
@@ -206,7 +197,7 @@ class LeakRunner:
         ours, theirs = pty.openpty()
         environ = {"TERM": "xterm", **environ}
         command = self._command(arguments, injections, environ, os.ttyname(theirs))
-        process = FORKS.Process(target=command)
+        process = _forks().Process(target=command)
         process.start()
         said = b"".join(_typed(ours, theirs, process, given))
         command.said.write_bytes(said)

@@ -9,6 +9,7 @@ signals and of kills start an interpreter instead.
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -30,6 +31,8 @@ PATIENCE = 120.0
 """Seconds after which a command counts as hanging."""
 
 LONGEST = 1024 * 1024
+ON_THE_WAY = ("encodings.utf_8_sig", "jsonschema_rs", "rich._unicode_data.unicode17-0-0")
+"""What the program imports only when it runs."""
 CLIENT = """\
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
@@ -124,11 +127,26 @@ def serve(place: str) -> None:
 
 
 def import_program() -> None:
+    """Import the program and what it imports on its way, and compile what each command compiles."""
     import reconciler
 
     for module in pkgutil.walk_packages(reconciler.__path__, "reconciler."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    for name in ON_THE_WAY:
+        importlib.import_module(name)
+    from reconciler.core.state import codec
+    from reconciler.core.state.model import StateHead
+    from reconciler.core.state.resource import ResourceState
+    from reconciler.manifests import schema
+
+    for kind in schema.KINDS:
+        schema._quick_validator(kind)
+    for kept in (StateHead, ResourceState, codec.ReadRecords):
+        codec._CONVERTER.get_structure_hook(kept)
+        codec._CONVERTER.get_unstructure_hook(kept)
+    gc.collect()
+    gc.freeze()  # a collection in a fork would visit, and so copy, all of it
 
 
 def _end_with_parent() -> NoReturn:
