@@ -92,6 +92,8 @@ def command(stop: object, /, options: PromoteOptions) -> None:
         raise click.UsageError("choose one of --commit, --check and --abort")
     if not options.target and not (options.check and not options.source):
         raise click.UsageError("name the environments FROM and TO")
+    if options.source and options.source == options.target:
+        raise click.UsageError("FROM and TO are the same environment")
     settings = options.common.settings()
     shown, root = screen(settings), find_root(settings.directory)
     if options.abort:

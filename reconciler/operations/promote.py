@@ -13,6 +13,7 @@ from pathlib import Path
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Address, Seat, SegmentSpec
+from reconciler.core.pii import redacted_path
 from reconciler.core.portable_definition import part_digests, portable_parts
 from reconciler.core.promotion.differences import Difference, changes
 from reconciler.core.promotion.lock import (

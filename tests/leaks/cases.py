@@ -36,6 +36,14 @@ OFFLINE = {
                ("status", "sandbox", "--emulate"), ("status", "sandbox", "--json")],
     "verify": [("verify", "sandbox"), ("verify", "sandbox", "--json", "--only", "raw/buyers"),
                ("verify", "sandbox", "--wait")],
+    "diff": [("diff", "sandbox", "sandbox"), ("diff", "sandbox", "sandbox", "--json"),
+             ("diff", "sandbox", "sandbox", "--markdown")],
+    "promote": [("promote", "sandbox", "production"),
+                ("promote", "sandbox", "production", "--only", "buyers", "--target", "main", "--markdown",
+                 "p.md"),
+                ("promote", "sandbox", "production", "--commit"),
+                ("promote", "sandbox", "production", "--check"),
+                ("promote", "sandbox", "production", "--abort")],
     "explain": [("explain", "sandbox", "raw/buyers"), ("explain", "sandbox", "phone/buyers", "--emulate",
                  "--data-root", "data"), ("explain", "sandbox", "raw/buyers", "--json")],
     "codeowners": [("codeowners", "--admins", "@acme/a", "--owners", "@acme/b", "--check",
@@ -71,9 +79,16 @@ CONSENTED = {
     "auth status": [("auth", "status", "sandbox"), ("auth", "status", "sandbox", "criteo", "--json")],
 }
 """They need an application that somebody consents to."""
-CODES = {"init": 3, "codeowners": 5, "state lock break": 7, "state restore": 10, "state import": 10}
+CODES = {
+    "init": 3,
+    "promote": 3,
+    "codeowners": 5,
+    "state lock break": 7,
+    "state restore": 10,
+    "state import": 10,
+}
 """How a row ends where it can't end with 0: manifests are in the way, and people are no CODEOWNERS; a folder
-has no lock to break, and one apply keeps nothing."""
+has no lock to break, one apply keeps nothing, and no git is here to merge with."""
 ODD = {"--from": 0, "--base": 3, "--detailed-exitcode": 2, "--approved-digest": 6}
 """The exit code of rows with these options: there are changes, and their digest is not known beforehand."""
 FIRST = {"show": ("plan", "sandbox", "--quiet", "--out", "p.json"),
