@@ -3,7 +3,8 @@
 SERVE = ("emulator", "serve", "sandbox", "--host", "127.0.0.1", "--port", "0")
 FAULT = ("emulator", "fault", "sandbox", "429")
 OFFLINE = {
-    "init": [("init",), ("init", ".", "--ci", "gitlab", "--admins", "@acme/a", "--owners", "@acme/b"),
+    "init": [("init",), ("init", ".", "--ci", "gitlab", "--sandbox", "criteo", "--admins", "@acme/a",
+              "--owners", "@acme/b"),
              ("init", ".", "--from", "data/people.csv", "--github-setup")],
     "validate": [("validate",), ("validate", "sandbox", "--data-root", "data"), ("validate", "--json")],
     "doctor": [("doctor", "sandbox"), ("doctor", "sandbox", "--plan", "--json"),
