@@ -19,7 +19,7 @@ SDKS_READY := $(SDKS:%=.sdk/%/.ready)
 # What the core's branch coverage is measured with.
 CORE_TESTS := tests/unit/core tests/unit/manifests tests/unit/credentials tests/property/core
 
-.PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint quick coverage check format bench bench-small ci-files lock clean
+.PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint quick coverage check format bench bench-small bench-large ci-files lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -78,16 +78,14 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## speed at the users' scale, beside baselines of the same run; about ten minutes
-	$(BIN)/python benchmarks/million.py
-	$(BIN)/python benchmarks/many_audiences.py
-	$(BIN)/python benchmarks/thousand.py
-	$(BIN)/python benchmarks/pacing.py
+bench: $(READY)  ## speed at the users' scale, beside baselines of the same run; half an hour; WRITE=--write renews docs/explanation/performance.md
+	$(BIN)/python benchmarks/bench.py $(WRITE)
 
 bench-small: $(READY)  ## the same at a small scale, to see that it works
-	$(BIN)/python benchmarks/many_audiences.py --small
-	$(BIN)/python benchmarks/thousand.py 20 100
-	$(BIN)/python benchmarks/pacing.py --audiences 20
+	$(BIN)/python benchmarks/bench.py --small $(WRITE)
+
+bench-large: $(READY)  ## 100 million members in 2 GB, killed twice on the way; needs 40 GB of disk
+	$(BIN)/python benchmarks/bench.py --large $(WRITE)
 
 fidelity: $(READY)  ## asks a test account what docs/explanation/fidelity.md assumes; see there
 	@$(BIN)/python -m fidelity

@@ -21,6 +21,7 @@ from datetime import date
 from pathlib import Path
 
 from members import generate
+from results import Result, add_option, keep
 
 TODAY = date(2026, 11, 24)
 COUNTRIES = ("DE", "FR", "GB", "US")
@@ -130,12 +131,16 @@ def run(
     return best
 
 
-def ratio(what: str, one: dict[str, float], other: dict[str, float], target: float) -> None:
-    print(
-        f"  {what}: {one['wall'] / other['wall']:.2f} x wall, {one['cpu'] / other['cpu']:.2f} x CPU, "
-        f"target {target:g} x\n",
-        flush=True,
+def ratio(
+    work: str, one: dict[str, float], named: str, other: dict[str, float], target: float, file: Path | None
+) -> None:
+    found = one["cpu"] / other["cpu"]
+    wall = one["wall"] / other["wall"]
+    print(f"  {work} beside {named}: {wall:.2f} x wall, {found:.2f} x CPU, target {target:g} x\n", flush=True)
+    ours, theirs = (
+        f"{each['wall']:.1f} s, {each['cpu']:.1f} s CPU, {each['rss']:,.0f} MB" for each in (one, other)
     )
+    keep(file, Result(work, ours, f"{named} {theirs}", found, target))
 
 
 def main() -> None:
@@ -152,6 +157,7 @@ def main() -> None:
     parser.add_argument("--source", help=argparse.SUPPRESS)
     parser.add_argument("--audiences", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--everybody", action="store_true", help=argparse.SUPPRESS)
+    add_option(parser)
     options = parser.parse_args()
     if options.contender:
         measure(options)
@@ -166,16 +172,18 @@ def main() -> None:
         hand = run(folder, "by hand", "day0.csv", 50, options)
         if few["counts"] != hand["counts"]:
             sys.exit("they don't find the same members")
-        ratio("50 audiences beside those by hand", few, hand, 1.5)
+        over = f"over one CSV file of {options.rows:,} rows"
+        ratio(f"50 audiences {over}", few, "DuckDB by hand", hand, 1.5, options.results)
         many = run(folder, "ours", "day0.csv", 200, options)
-        ratio("200 audiences beside 50", many, few, 2)
+        ratio(f"200 audiences {over}", many, "50 audiences", few, 2, options.results)
         table(folder, options.table_rows)
         hundred = run(folder, "ours", "table.parquet", 100, options)
         one = run(folder, "ours", "table.parquet", 1, options)
-        ratio("100 audiences over a table beside one that keeps a quarter of it", hundred, one, 6)
+        over = f"over one Parquet file of {options.table_rows:,} rows, {options.memory_limit}"
+        ratio(f"100 audiences {over}", hundred, "one with a quarter of it", one, 6, options.results)
         options.everybody = True
         one = run(folder, "ours", "table.parquet", 1, options)
-        ratio("100 audiences over a table beside one that keeps all of it", hundred, one, 6)
+        ratio(f"100 audiences {over}", hundred, "one with all of it", one, 6, options.results)
 
 
 def table(folder: Path, rows: int) -> None:

@@ -49,6 +49,17 @@ def served(project: Project) -> Iterator[str]:
         process.wait(timeout=30)
 
 
+def on_socket(project: Project, url: str) -> None:
+    """Let the manifests of a project name a served emulator."""
+    home = project.root / "environments" / "sandbox"
+    for name, old, new in (
+        ("environment.yaml", "endpoint: emulator", f'endpoint: "{url}"'),
+        ("rest.yaml", "env:ID", "file:.reconciler/emulator/sandbox.client-id"),
+        ("rest.yaml", "env:SECRET", "file:.reconciler/emulator/sandbox.client-secret"),
+    ):
+        home.joinpath(name).write_text(home.joinpath(name).read_text().replace(old, new))
+
+
 def measured(project: Project, *arguments: str) -> tuple[float, float]:
     """Return the wall seconds and peak MB of one command."""
     before = time.perf_counter()
@@ -85,17 +96,8 @@ def main() -> None:
         buyers.write_text(buyers.read_text().replace("[email, customer]", "[email]"))
         people = project.root / "data" / "people.csv"
         write_people(people, 0, members)
-        home = project.root / "environments" / "sandbox"
         with served(project) as url:
-            home.joinpath("environment.yaml").write_text(
-                home.joinpath("environment.yaml")
-                .read_text()
-                .replace("endpoint: emulator", f'endpoint: "{url}"')
-            )
-            rest = home.joinpath("rest.yaml").read_text()
-            for name, file in (("env:ID", "client-id"), ("env:SECRET", "client-secret")):
-                rest = rest.replace(name, f"file:.reconciler/emulator/sandbox.{file}")
-            home.joinpath("rest.yaml").write_text(rest)
+            on_socket(project, url)
             print(f"{members:,} members, one segment, batches of {BATCH:,}, emulator on a socket\n")
             report("plan, first fill", project, "plan", "sandbox")
             report("apply, first fill", project, "apply", "sandbox", "--yes")

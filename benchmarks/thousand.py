@@ -2,9 +2,12 @@
 
 Each command runs in a process of its own beside a baseline of the same run: load the same YAML with
 PyYAML's C loader and check it with one jsonschema validator. The apply between takes minutes, because the
-emulator limits calls as Criteo does. Usage: thousand.py [AUDIENCES [ROWS]]
+emulator limits calls as Criteo does.
+
+    python benchmarks/thousand.py 1000 10000
 """
 
+import argparse
 import os
 import resource
 import subprocess
@@ -13,6 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from results import Result, add_option, keep
+
+BASE, FIRST = "load and validate the YAML", "plan, first"
+UNCHANGED, ONE_CHANGED = "plan, nothing changed", "plan, one of 10 files changed"
 FILES = 10
 OLD = 3
 """Seconds after which a file is old enough for its reading to be recorded."""
@@ -93,30 +100,48 @@ def measured(folder: Path) -> dict[str, tuple[float, float]]:
     reconciler = str(Path(sys.executable).with_name("reconciler"))
     plan = (reconciler, "plan", "sandbox", "--quiet")
     rows = {
-        "baseline: load and validate YAML": timed(folder, sys.executable, "-c", BASELINE, "environments"),
+        BASE: timed(folder, sys.executable, "-c", BASELINE, "environments"),
         "validate": timed(folder, reconciler, "validate"),
-        "plan, first": timed(folder, *plan),
+        FIRST: timed(folder, *plan),
     }
     time.sleep(OLD)
     timed(folder, reconciler, "apply", "sandbox", "--yes", "--quiet")
-    rows["plan, nothing changed"] = timed(folder, *plan)
+    rows[UNCHANGED] = timed(folder, *plan)
     with (folder / "data" / "people-0.csv").open("a") as file:
         file.write("another@example.com,1\n")
-    rows["plan, one of 10 files changed"] = timed(folder, *plan)
+    rows[ONE_CHANGED] = timed(folder, *plan)
     rows["plan --read-sources"] = timed(folder, *plan, "--read-sources")
     return rows
 
 
+TARGETS = (
+    ("validate", BASE, 1),
+    (UNCHANGED, BASE, 2),
+    (ONE_CHANGED, FIRST, 0.25),
+)
+"""Rows that have a target, beside which other row, and how many times that they may take."""
+
+
 def main() -> None:
-    given = [int(one) for one in sys.argv[1:]]
-    audiences, rows = (*given, *(1_000, 10_000)[len(given) :])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("audiences", type=int, nargs="?", default=1_000)
+    parser.add_argument("rows", type=int, nargs="?", default=10_000)
+    add_option(parser)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
-        write(Path(root), audiences, rows)
-        results = measured(Path(root))
-    base = results["baseline: load and validate YAML"]
-    print(f"{audiences:,} audiences over {FILES} files of {rows:,} rows")
-    for name, (wall, cpu) in results.items():
-        print(f"{name:34} {wall:7.2f} s {cpu:7.2f} s CPU {cpu / base[1]:6.1f} x the CPU of the baseline")
+        write(Path(root), options.audiences, options.rows)
+        found = measured(Path(root))
+    named = f"{options.audiences:,} audiences over {FILES} files of {options.rows:,} rows"
+    print(named)
+    for name, (wall, cpu) in found.items():
+        print(
+            f"{name:34} {wall:7.2f} s {cpu:7.2f} s CPU {cpu / found[BASE][1]:6.1f} x the CPU of the baseline"
+        )
+    for name, other, target in TARGETS:
+        ours, theirs = found[name][1], found[other][1]
+        text = f"{other}: {theirs:.2f} s CPU"
+        work = f"{options.audiences:,} audiences: {name}"
+        keep(options.results, Result(work, f"{ours:.2f} s CPU", text, ours / theirs, target))
 
 
 if __name__ == "__main__":
