@@ -36,7 +36,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def installed(root: Path, requirements: str, folder: Path) -> Path:
     """As jobs do it, from the repository's root. What reconciler depends on is there already."""
-    venv.create(folder, with_pip=True)
+    venv.create(folder)  # PYTHONPATH has pip
     environ = surroundings(
         PIP_NO_INDEX="1",
         PIP_NO_DEPS="1",
