@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Tests sync thousands of small files: in memory, where there are 4 GB for them, that costs no time.
 SHM := /dev/shm
 ROOMY := $(shell df -Pk $(SHM) 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { print "yes" }')
-test reliability quick coverage: export TMPDIR := $(if $(ROOMY),$(SHM),$(or $(TMPDIR),/tmp))
+test reliability quick unit coverage: export TMPDIR := $(if $(ROOMY),$(SHM),$(or $(TMPDIR),/tmp))
 
 # Criteo's own SDK, for the tests only: one folder each, since the versions share one distribution name.
 SDKS := 2026.1 2026.7 2027.1
@@ -19,7 +19,7 @@ SDKS_READY := $(SDKS:%=.sdk/%/.ready)
 # What the core's branch coverage is measured with.
 CORE_TESTS := tests/unit/core tests/unit/manifests tests/unit/credentials tests/property/core
 
-.PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint quick coverage check format bench bench-small bench-large ci-files lock clean
+.PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint lint-format lint-style lint-types lint-imports unit quick coverage check format bench bench-small bench-large ci-files lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -63,14 +63,25 @@ coverage: $(READY)  ## 100 % of the core's branches
 	HISTORIES=300 REBUILDS=100 $(BIN)/coverage run -m pytest -q $(CORE_TESTS)
 	$(BIN)/coverage report
 
-lint: $(READY)
+lint: lint-format lint-style lint-types lint-imports  ## side by side with `make --jobs 2 lint`
+
+lint-format: $(READY)
 	$(BIN)/ruff format --check .
+
+lint-style: $(READY)
 	$(BIN)/ruff check .
+
+lint-types: $(READY)
 	$(BIN)/mypy
+
+lint-imports: $(READY)
 	$(BIN)/lint-imports
 
-quick: lint  ## under a minute: style, types, imports and unit tests
+unit: $(READY)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/unit
+
+quick: $(READY)  ## about a minute: style, types, imports and unit tests, side by side
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target unit lint
 
 check: lint coverage test  ## what CI runs
 
