@@ -28,7 +28,10 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """git in the folder `folder`. `environ` is added to the environment of each call."""
+    """git in a repository: `folder` is its root. `environ` is added to the environment of each call.
+
+    Calls run in the root: in a folder below, git prints some paths relative to that folder.
+    """
 
     program: str
     folder: Path
@@ -71,7 +74,7 @@ def split(output: bytes) -> tuple[str, ...]:
 
 
 def find_git(folder: Path, least: Sequence[int], purpose: str) -> Git:
-    """Return git for a folder of a repository. ConfigurationError without git, or if it is too old.
+    """Return git for the repository of a folder. ConfigurationError without git, or if it is too old.
 
     `least` is the oldest version that `purpose` can use.
     """
@@ -89,9 +92,10 @@ def find_git(folder: Path, least: Sequence[int], purpose: str) -> Git:
         raise ConfigurationError(
             f"{purpose} needs git {wanted}; this is git {has}", remedy="install a newer git"
         )
-    if git.ask("rev-parse", "--is-inside-work-tree").text != "true":
+    root = git.ask("rev-parse", "--show-toplevel").text
+    if not root:
         raise ConfigurationError(
             f"{purpose} needs a git repository, and this folder is in none",
             remedy="run `git init`, and commit the manifests",
         )
-    return git
+    return Git(program, Path(root), {})

@@ -89,9 +89,8 @@ def restore(folder: Folder) -> tuple[str, ...]:
     )
     if back:
         options = ("--source=HEAD", "--staged", "--worktree", "--pathspec-from-file=-", "--pathspec-file-nul")
-        root = Git(folder.git.program, _root(folder.git), folder.git.environ)
         given = back.encode("utf-8", "surrogateescape")
-        root.run("--literal-pathspecs", "restore", *options, given=given)
+        folder.git.run("--literal-pathspecs", "restore", *options, given=given)
     remove_file(_record(folder.git))
     return tuple(paths)
 
@@ -118,7 +117,7 @@ def _check_out(folder: Folder, files: Tree) -> None:
     if not files:
         return
     with tempfile.TemporaryDirectory(prefix="reconciler-index-") as scratch:
-        apart = Git(folder.git.program, _root(folder.git), {"GIT_INDEX_FILE": str(Path(scratch) / "index")})
+        apart = folder.git.within({"GIT_INDEX_FILE": str(Path(scratch) / "index")})
         apart.run("update-index", "-z", "--index-info", given=entries(folder.within(files.items())))
         apart.run("checkout-index", "--force", "--all")
 
@@ -142,10 +141,6 @@ def _remove(folder: Folder, path: str) -> None:
             if parent == folder.place or not parent.is_dir() or any(parent.iterdir()):
                 return
             parent.rmdir()
-
-
-def _root(git: Git) -> Path:
-    return Path(git.run("rev-parse", "--show-toplevel").text)
 
 
 def _record(git: Git) -> Path:
