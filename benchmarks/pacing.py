@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from support.fakes.rate_limiters import KINDS, Event, World, run_together, steady
 
-from reconciler.apply.worker_count import workers_per_group
+from reconciler.core.plan.worker_count import workers_per_group
 from reconciler.core.remote import BULK_ITEMS
 from reconciler.criteo import pacing
 from reconciler.criteo.pacing import RateState

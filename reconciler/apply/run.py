@@ -10,7 +10,6 @@ from reconciler.apply.recorder import FAILURES, ApplyContext, StateRecorder
 from reconciler.apply.setup import run_setup
 from reconciler.apply.transfer import remove_suppressed, send_members
 from reconciler.apply.updates import update_segments
-from reconciler.apply.worker_count import workers_per_group
 from reconciler.core.definition import parts_of
 from reconciler.core.errors import CancelledError, ReconcilerError, RefusedError, StorageError
 from reconciler.core.events import ChangeOutcome
@@ -21,6 +20,7 @@ from reconciler.core.plan.model import Plan
 from reconciler.core.plan.rejections import failure
 from reconciler.core.plan.steps import PromoteReplacement, UpdateSegment
 from reconciler.core.plan.tagging import tagged
+from reconciler.core.plan.worker_count import workers_per_group
 from reconciler.core.series import SeriesPoint
 from reconciler.core.state.resource import ResourceState, RetiredSegment, SegmentState
 

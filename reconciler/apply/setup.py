@@ -10,7 +10,6 @@ from reconciler.apply.creates import create_segments
 from reconciler.apply.jobs import RunJobs, by_credential
 from reconciler.apply.recorder import ApplyContext, StateRecorder
 from reconciler.apply.updates import update_segments
-from reconciler.apply.worker_count import workers_per_group
 from reconciler.core.plan.changes import SegmentChange
 from reconciler.core.plan.steps import (
     ConfirmCreate,
@@ -19,6 +18,7 @@ from reconciler.core.plan.steps import (
     SetupPhase,
     UpdateSegment,
 )
+from reconciler.core.plan.worker_count import workers_per_group
 from reconciler.core.remote import BULK_ITEMS
 from reconciler.core.state import unconfirmed_requests as requests
 from reconciler.core.state.resource import RetiredSegment

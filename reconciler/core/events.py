@@ -88,7 +88,7 @@ class AddressWork:
 class ApplyStarted:
     """The confirmed plan is applied from now on. `limits`: calls per minute, by credential.
 
-    They are a `share` of the calls that Criteo allows.
+    They are a `share` of the calls that Criteo allows. `estimate`: seconds, as the plan states them.
     `waits`: seconds until no request is unconfirmed. `removals` are at blocked addresses.
     """
 
@@ -97,6 +97,7 @@ class ApplyStarted:
     limits: Mapping[str, int]
     waits: float
     share: float = 1.0
+    estimate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +295,7 @@ def apply_started(plan: Plan, api: Api, now: datetime) -> ApplyStarted:
         limits={credential: cost.calls_per_minute(credential) for credential in cost.calls},
         waits=waits.total_seconds(),
         share=api.share,
+        estimate=cost.duration.total_seconds(),
     )
 
 

@@ -1,6 +1,6 @@
 """Requests to Criteo and its responses as values: segments, statistics, acknowledgements, rate limits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
 
@@ -110,10 +110,14 @@ def without_reserve(limit: int, reserve: float = RESERVE) -> int:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """The last rate headers: calls per minute, and the remaining calls of this window."""
+    """The last rate headers: calls per minute, and the remaining calls of this window.
+
+    `response_time`: mean seconds from a call to its response, 0.0 if unknown.
+    """
 
     limit: int
     remaining: int
+    response_time: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class RateLimiter:
         self._pace = pacing.shared(limit, share)
         self._newest: RateLimit | None = None
         self._skew: timedelta | None = None
+        self._responses, self._response_times = 0, 0.0
 
     def acquire(self, calls: Callable[[], int]) -> RateTicket:
         """Wait until the call may be sent. `calls` returns its number of requests, with the token request."""
@@ -61,10 +62,14 @@ class RateLimiter:
         rate = rate_headers(headers)
         learn = pacing.observe_rejection if refused else pacing.observe_response
         with self._lock:
+            self._responses += 1
+            self._response_times += max(0.0, self._now() - ticket.sent_at)
             self._pace = learn(self._pace, ticket, rate, self._now())
             if rate.limit is not None and rate.remaining is not None:
                 self._newest = RateLimit(
-                    pacing.share_of_limit(self._pace), pacing.left(self._pace, rate.remaining)
+                    pacing.share_of_limit(self._pace),
+                    pacing.left(self._pace, rate.remaining),
+                    self._response_times / self._responses,
                 )
             if rate.date is not None:
                 self._skew = timedelta(seconds=rate.date - self._now())

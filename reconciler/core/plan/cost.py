@@ -1,18 +1,20 @@
 """The estimate of a plan: calls by credential, the time that pacing and waits allow, when it is live."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
 from reconciler.core.members import Delta
 from reconciler.core.model import Api
-from reconciler.core.plan.changes import Change, Forget, Removal
+from reconciler.core.plan.changes import Change, Forget, Removal, SegmentChange
 from reconciler.core.plan.steps import CreateSegment, Steps, UpdateSegment
+from reconciler.core.plan.worker_count import workers_per_group
 from reconciler.core.remote import BULK_ITEMS, RateLimit, without_reserve
 from reconciler.core.schedule import ACTIVATION_DELAY, next_computation
 
+MINUTE = 60.0
 ASSUMED_RATE = RateLimit(limit=10, remaining=10)
 """Assumed before the first response: the lower documented limit, of the `authorizationCode` grant."""
 
@@ -57,13 +59,11 @@ def cost(
     changes = tuple(changes)
     assumed = _assumed(api.share)
     calls = _calls(changes, api.batch_size)
-    duration, until = (
-        _paced(calls, rates, assumed),
-        max(filter(None, map(not_before, changes)), default=None),
-    )
+    until = max(filter(None, map(not_before, changes)), default=None)
+    duration = _paced(changes, api.batch_size, rates, assumed)
     if until is not None:
-        waiting = _calls([one for one in changes if not_before(one)], api.batch_size)
-        duration = max(duration, until - now + _paced(waiting, rates, assumed))
+        waiting = [one for one in changes if not_before(one)]
+        duration = max(duration, until - now + _paced(waiting, api.batch_size, rates, assumed))
     computed_at = next_computation(now + duration)
     return CostEstimate(calls, rates, duration, computed_at, computed_at + ACTIVATION_DELAY, until, assumed)
 
@@ -81,19 +81,41 @@ def not_before(change: Change | Removal) -> datetime | None:
     return max(filter(None, (change.members.not_before, *patches)), default=None)
 
 
-def _paced(calls: Mapping[str, int], rates: Mapping[str, RateLimit], assumed: RateLimit) -> timedelta:
-    seconds = (_seconds(count, rates.get(credential, assumed)) for credential, count in calls.items())
+def _paced(
+    changes: Sequence[Change | Removal], batch_size: int, rates: Mapping[str, RateLimit], assumed: RateLimit
+) -> timedelta:
+    calls, longest = _calls(changes, batch_size), Counter[str]()
+    sending = [one for one in changes if not isinstance(one, Forget)]
+    for change in sending:
+        credential = change.spec.credential
+        longest[credential] = max(longest[credential], own_calls(change, batch_size))
+    workers = workers_per_group((_largest_batch(one, batch_size) for one in sending), max(1, len(calls)))
+    seconds = (
+        _seconds(count, rates.get(credential, assumed), workers, longest[credential])
+        for credential, count in calls.items()
+    )
     return timedelta(seconds=max(seconds, default=0.0))
 
 
-def _seconds(calls: int, rate: RateLimit) -> float:
+def _largest_batch(change: SegmentChange | Removal, batch_size: int) -> int:
+    if isinstance(change, Removal):
+        return min(batch_size, max((one.urgent.count for one in change.departures), default=0))
+    return min(batch_size, change.members.delta.total)
+
+
+def _seconds(calls: int, rate: RateLimit, workers: int, longest: int) -> float:
     """Return the seconds for these calls: `remaining` calls go at once, then `limit` calls per minute.
 
-    Both are without the reserve.
+    Both are without the reserve. Slow responses limit the calls of each worker, and the `longest` calls of
+    one segment follow one another. Criteo does not state what a minute is. If it ends after the last
+    responses, it takes longer by their time, so the estimate adds the half. The last calls go at its start
+    or evenly, so the estimate adds a quarter of a minute.
     """
     limit = without_reserve(max(1, rate.limit))
     waiting = max(0, calls - max(0, rate.remaining - (rate.limit - limit)))
-    return 60.0 * ceil(waiting / limit)
+    paced = waiting / limit * (MINUTE + rate.response_time / 2) + MINUTE / 4
+    paced = max(MINUTE, paced) if waiting else 0.0
+    return max(paced + rate.response_time, max(calls / workers, longest) * rate.response_time)
 
 
 def _calls(changes: Iterable[Change | Removal], batch_size: int) -> dict[str, int]:

@@ -1,6 +1,8 @@
 """How far an apply is, how fast it calls Criteo, and how long it takes from now."""
 
+from bisect import bisect_right
 from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 
@@ -11,6 +13,12 @@ from reconciler.render.numbers import counted
 
 WINDOW = 60.0
 """Seconds over which calls are counted."""
+TREND = 300.0
+"""Seconds whose calls determine the time left."""
+USED = 0.75
+"""Share of the limit from which an apply is as fast as the limit allows."""
+SETTLED = 30.0
+"""Seconds until calls are a better measure than the estimate of the plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +65,44 @@ class ApplyPace:
         for one in self._work.values():
             left[one.credential] += self._left(one)
         rates = {credential: self._rate(credential, now) for credential in limits}
-        paced = [WINDOW * left[one] / (rates[one] or limit) for one, limit in limits.items() if limit]
-        total, waits = sum(one.calls for one in self._work.values()), self._started.waits
+        total = sum(one.calls for one in self._work.values())
         return Pace(
             ended=ended,
             segments=len(changes),
             done=1 - left.total() / total if total else ended / max(1, len(changes)),
             calls_per_minute=round(sum(rates.values())),
             limit=sum(limits.values()),
-            seconds_left=max(0.0, self._since + waits - now, *paced),
+            seconds_left=self._seconds_left(left, now),
             share=self._started.share,
         )
 
     def _left(self, one: AddressWork) -> int:
         return 0 if one.address in self._ended else max(0, one.calls - self._sent[one.address])
 
-    def _rate(self, credential: str, now: float) -> float:
+    def _seconds_left(self, left: Mapping[str, int], now: float) -> float:
+        """Return the estimate of the plan at first, then the calls left at the trend."""
+        if self._started.estimate and now < self._since + SETTLED:
+            return max(0.0, self._since + self._started.estimate - now)
+        trends = {one: self._trend(one, now) for one, limit in self._started.limits.items() if limit}
+        paced = [WINDOW * left[one] / trend for one, trend in trends.items()]
+        return max(0.0, self._since + self._started.waits - now, *paced)
+
+    def _trend(self, credential: str, now: float) -> float:
+        """Return the calls per minute to expect: those of the last minutes, or the limit if it is used.
+
+        Calls come in bursts, so the last minutes may contain one burst less than the next.
+        """
+        limit, rate = self._started.limits[credential], self._rate(credential, now, TREND)
+        return rate if 0 < rate < USED * limit else limit
+
+    def _rate(self, credential: str, now: float, window: float = WINDOW) -> float:
         """Return the calls per minute, at most the limit: a minute may contain two bursts."""
         recent = self._recent[credential]
-        while recent and recent[0] <= now - WINDOW:
+        while recent and recent[0] <= now - TREND:
             recent.popleft()
-        elapsed = min(WINDOW, now - self._since)
-        rate = WINDOW * len(recent) / elapsed if elapsed else 0.0
+        elapsed = min(window, now - self._since)
+        counted = len(recent) - bisect_right(recent, now - window)
+        rate = WINDOW * counted / elapsed if elapsed else 0.0
         return min(rate, self._started.limits[credential])
 
 

@@ -212,8 +212,8 @@ def _estimate(one: Estimate, header: Header) -> Iterator[str]:
 def _calls(one: Estimate) -> str:
     if not one.calls:
         return "no calls to Criteo."
-    time = timedelta(seconds=one.seconds)
-    took = f"about {duration(time)}" if time >= timedelta(minutes=1) else "less than a minute"
+    minutes = timedelta(minutes=round(one.seconds / 60))
+    took = f"about {duration(minutes)}" if one.seconds >= 60 else "less than a minute"
     paces = [f"at {each.calls_per_minute:,} a minute{_rate_note(one, each)}" for each in one.credentials]
     if len(paces) == 1:
         return f"{counted(one.calls, 'API call')}, {took} {paces[0]}."
