@@ -56,12 +56,13 @@ class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def wait(self, seconds: float, reason: str) -> None:
-        """Raise CancelledError on a stop request."""
+    def wait(self, seconds: float, reason: str, shown: float = 0.0) -> None:
+        """Raise CancelledError on a stop request. `shown` seconds are shown as left, if they are more."""
         end = monotonic() + seconds
+        more = max(0.0, shown - seconds)
         try:
             while (left := end - monotonic()) > 0 and not self._stop.is_set():
-                self._shown.waiting(reason, left)
+                self._shown.waiting(reason, left + more)
                 self._stop.wait(min(STEP, left))
         finally:
             self._shown.done_waiting()

@@ -42,8 +42,11 @@ class Clock(Protocol):
 
     def now(self) -> datetime: ...
 
-    def wait(self, seconds: float, reason: str) -> None:
-        """Sleep, and show the reason. Raises CancelledError if the user stops the run meanwhile."""
+    def wait(self, seconds: float, reason: str, shown: float = 0.0) -> None:
+        """Sleep, and show the reason. Raises CancelledError if the user stops the run meanwhile.
+
+        `shown`: seconds to show as left, if more waits for this reason are expected.
+        """
         ...
 
     def check(self) -> None:

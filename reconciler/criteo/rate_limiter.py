@@ -43,9 +43,9 @@ class RateLimiter:
                     return ticket
                 delay = pacing.delay(self._pace, now, needed)
                 under_way, limit = self._pace.in_flight > 0, self._pace.limit
-            left = f", next call in {math.ceil(delay)} s" if math.isfinite(delay) else ""
             seconds = max(TICK, min(delay, SLICE) if under_way else delay)
-            self._clock.wait(seconds, f"Criteo takes {limit} calls a minute{left}")
+            shown = delay if math.isfinite(delay) else 0.0
+            self._clock.wait(seconds, f"up to {limit:,} calls a minute are sent", shown)
 
     def leave_reserve(self) -> None:
         """Leave a part of the calls to other processes from now on."""

@@ -17,7 +17,8 @@ import httpx
 
 PIECE = 16_384
 """Bytes that are written at once: a socket that has room at all takes them."""
-CONNECTIONS, IDLE, IDLE_SECONDS = 100, 20, 5.0
+CONNECTIONS, IDLE_SECONDS = 100, 5.0
+"""Connections of a credential, all of which may stay open: an apply has up to 96 workers."""
 
 
 class Deadline(threading.local):
@@ -116,7 +117,7 @@ class _Wire(httpx.HTTPTransport):
         pool: dict[str, Any] = {
             "ssl_context": context,
             "max_connections": CONNECTIONS,
-            "max_keepalive_connections": IDLE,
+            "max_keepalive_connections": CONNECTIONS,
             "keepalive_expiry": IDLE_SECONDS,
             "network_backend": _Network(deadline),
         }

@@ -237,7 +237,7 @@ def _jumping(world: World) -> type[SystemClock]:
         def now(self) -> datetime:
             return super().now() + world.waited + world.skew
 
-        def wait(self, seconds: float, reason: str) -> None:
+        def wait(self, seconds: float, reason: str, shown: float = 0.0) -> None:
             with lock:
                 world.waited += timedelta(seconds=max(0.0, seconds))
             super().wait(0, reason)

@@ -140,7 +140,7 @@ class Machine:
     def now(self) -> datetime:
         return self.world.now() + timedelta(seconds=self.offset)
 
-    def wait(self, seconds: float, _reason: str) -> None:
+    def wait(self, seconds: float, _reason: str, shown: float = 0.0) -> None:
         self.pause("")
         self.world.time_passes(seconds)
 

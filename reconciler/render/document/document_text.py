@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from reconciler.core.rounding import duration
+from reconciler.core.rounding import LessThan, duration
+from reconciler.render.document.by_audience import total
 from reconciler.render.document.model import (
     WHOLE,
     CredentialCalls,
@@ -151,7 +152,16 @@ def _plan_summary(document: Document) -> str:
     parts = [f"{count:,} {'' if kind == RowKind.BLOCKED else 'to '}{kind}" for kind, count in totals.kinds]
     parts += [f"{totals.unchanged:,} unchanged"] if totals.unchanged else []
     moved = " ".join(part for part in (plus(totals.adds), minus(totals.removes)) if part)
+    moved = f"about {moved}" if moved and _sum_differs(document) else moved
     return f"Plan: {', '.join(parts)}." + (f" Members: {moved}." if moved else "") + left
+
+
+def _sum_differs(document: Document) -> bool:
+    """Return whether the members of the rows, as they are shown, have another sum than the totals."""
+    moved = [row.members for one in document.sections if one.kind != RowKind.BLOCKED for row in one.rows]
+    adds, removes = (total(getattr(one, side) for one in moved if one) for side in ("adds", "removes"))
+    pairs = ((adds, document.totals.adds), (removes, document.totals.removes))
+    return any(shown != whole and not isinstance(whole, LessThan) for shown, whole in pairs)
 
 
 def _drift_summary(document: Document) -> str:

@@ -15,15 +15,17 @@ class FakeClock:
     def __init__(self, start: datetime = NOON) -> None:
         self.time = start
         self.waits: list[tuple[float, str]] = []
+        self.shown: list[float] = []
         self.patience = float("inf")
         """How often it is asked before someone asks to stop."""
 
     def now(self) -> datetime:
         return self.time
 
-    def wait(self, seconds: float, reason: str) -> None:
+    def wait(self, seconds: float, reason: str, shown: float = 0.0) -> None:
         self.check()
         self.waits.append((seconds, reason))
+        self.shown.append(max(seconds, shown))
         self.advance(seconds)
 
     @contextmanager

@@ -29,7 +29,7 @@ class PatientClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def wait(self, seconds: float, reason: str) -> None:
+    def wait(self, seconds: float, reason: str, shown: float = 0.0) -> None:
         pass
 
     def check(self) -> None:

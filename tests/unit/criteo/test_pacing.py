@@ -220,7 +220,7 @@ def test_the_gate_waits_on_its_clock_and_says_why() -> None:
     )
     assert gate.rate_limit() == RateLimit(1, 0)
     gate.acquire(one)
-    assert clock.waits == [(pytest.approx(60.2), "Criteo takes 1 calls a minute, next call in 61 s")]
+    assert clock.waits == [(pytest.approx(60.2), "up to 1 calls a minute are sent")]
 
 
 def test_while_calls_are_under_way_the_gate_looks_often() -> None:
@@ -228,8 +228,8 @@ def test_while_calls_are_under_way_the_gate_looks_often() -> None:
     gate: RateLimiter
 
     class Answering(FakeClock):
-        def wait(self, seconds: float, reason: str) -> None:
-            super().wait(seconds, reason)
+        def wait(self, seconds: float, reason: str, shown: float = 0.0) -> None:
+            super().wait(seconds, reason, shown)
             if len(self.waits) == 3:
                 gate.record_response(first, {}, refused=False)
 
@@ -242,7 +242,7 @@ def test_while_calls_are_under_way_the_gate_looks_often() -> None:
 
 def test_the_gate_can_be_left_by_cancelling() -> None:
     class Stopping(FakeClock):
-        def wait(self, seconds: float, reason: str) -> None:
+        def wait(self, seconds: float, reason: str, shown: float = 0.0) -> None:
             raise CancelledError("asked to stop")
 
     gate = RateLimiter(Stopping(), 1)
@@ -304,3 +304,15 @@ def test_the_limit_of_an_environment_is_its_share() -> None:
         gate.acquire(one), {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "9"}, refused=False
     )
     assert gate.rate_limit() == RateLimit(5, 4)
+
+
+def test_a_wait_in_slices_shows_the_whole_wait() -> None:
+    """While a call is under way, the limiter looks again every half second."""
+    clock = FakeClock()
+    gate = RateLimiter(clock, 2)
+    gate.record_response(gate.acquire(one), {}, refused=False)
+    gate.acquire(one)
+    clock.patience = 1
+    with pytest.raises(CancelledError):
+        gate.acquire(one)
+    assert (clock.waits[-1][0], clock.shown[-1]) == (SLICE, pytest.approx(60.2))

@@ -155,3 +155,11 @@ def test_an_error_without_findings_is_short() -> None:
     printed = io.StringIO()
     print_error(RefusedError("no"), console(printed, color=None))
     assert printed.getvalue() == "Error: no\n"
+
+
+def test_a_total_that_is_not_the_sum_of_the_rounded_counts_says_about() -> None:
+    """166 and 167 read as 170 each, and together as 330."""
+    other = replace(LAPSED, address=replace(LAPSED.address, audience="other"))
+    for second, text in ((167, "Members: about +330."), (171, "Members: +340.")):
+        document = plan_document(plan(create(LAPSED, 166), create(other, second)), ENVIRONMENT, ROUNDED)
+        assert document_text.summary(document).endswith(text)
