@@ -12,6 +12,7 @@ import pytest
 from support.cli import Project
 from support.fakes import wsgi_server as loopback
 
+from reconciler.emulator.pipeline import CLOCK_PATH
 from reconciler.render.json.document import DIGEST, digest_of, dump
 
 pytestmark = pytest.mark.promise("approved")
@@ -195,7 +196,8 @@ def test_another_endpoint_gets_no_secret(project: Project) -> None:
     received = []
 
     def listening(environ: dict[str, Any], respond: Callable[..., object]) -> list[bytes]:
-        received.append(environ["PATH_INFO"])
+        sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        received.append((environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION"), sent))
         respond("500 Internal Server Error", [])
         return []
 
@@ -208,7 +210,7 @@ def test_another_endpoint_gets_no_secret(project: Project) -> None:
         terms = ("--yes", "--approved", "plan.json")
         said = bare(project.run("apply", "sandbox", *terms, code=STALE, **environ).said)
     assert f"approved for emulator; sandbox is at {endpoint}" in said
-    assert received == []
+    assert received == [(CLOCK_PATH, None, b"")], "a server on this machine is asked for its clock"
 
 
 def test_a_forged_digest_is_refused(project: Project) -> None:
