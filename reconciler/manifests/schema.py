@@ -20,7 +20,9 @@ KINDS = {
     "Audience": "audience.schema.json",
 }
 # Keys whose values are not text; a test derives them from the schemas.
-TYPED = frozenset({"adminOnly", "batchSize", "minMembers", "pinned", "pkce", "rows"})
+TYPED = frozenset(
+    {"adminOnly", "allowEmulator", "batchSize", "minMembers", "pinned", "pkce", "rows", "verified"}
+)
 
 
 def folder() -> Path:

@@ -10,6 +10,7 @@ from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, Delta, DropReas
 from reconciler.core.model import HASHINGS, Address, Hashing, IdentifierType, Seat, SegmentKey
 from reconciler.core.portable_definition import PartDigest
 from reconciler.core.promotion.gate import PortablePart
+from reconciler.core.promotion.lock import PromotedDefinition, PromotedFile, PromotionLock, Proof
 from reconciler.core.reuse import (
     DefectCount,
     DropCount,
@@ -214,3 +215,29 @@ verifications = st.lists(
     max_size=3,
     unique_by=lambda one: one.address,
 ).map(lambda found: Verifications(tuple(found)))
+
+promotions = st.builds(
+    PromotionLock,
+    source=names,
+    commit=ids,
+    tree=ids,
+    files=st.lists(st.builds(PromotedFile, path=names, commit=ids, blob=ids), max_size=3).map(tuple),
+    definitions=st.lists(
+        st.builds(
+            PromotedDefinition,
+            address=addresses,
+            parts=part_digests,
+            seat=st.builds(Seat, account_id=ids, retailer_id=ids),
+            proof=st.none()
+            | st.builds(
+                Proof,
+                digest=ids,
+                verified_at=times,
+                endpoint=st.sampled_from(EndpointKind),
+                seat=st.builds(Seat, account_id=ids, retailer_id=ids),
+                sample_rows=st.none() | counts,
+            ),
+        ),
+        max_size=3,
+    ).map(tuple),
+)

@@ -19,17 +19,20 @@ from reconciler.core.members import AppliedList, Delta, ListMatches, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, Seat, SegmentKey
 from reconciler.core.portable_definition import PartDigest
 from reconciler.core.promotion.gate import PortablePart
+from reconciler.core.promotion.lock import PromotionLock
 from reconciler.core.reuse import ReadRecord, ReadRecords
 from reconciler.core.series import PointKind, SeriesMonth, SeriesPoint, SeriesRun
 from reconciler.core.state.codec import (
     FORMAT_VERSION,
     UnsupportedFormatError,
     decode_head,
+    decode_promotion,
     decode_resource,
     decode_state,
     dump,
     dump_series,
     encode_head,
+    encode_promotion,
     encode_records,
     encode_resource,
     encode_state,
@@ -227,6 +230,11 @@ def test_records_that_cannot_be_used_are_none_and_no_error(content: bytes | None
 
 
 @unhurried
+@given(strategies.promotions)
+def test_promotions_round_trip(lock: PromotionLock) -> None:
+    assert decode_promotion(parse(dump(encode_promotion(lock)))) == lock
+
+
 @given(strategies.verifications)
 def test_verifications_round_trip(verifications: Verifications) -> None:
     assert verifications_in(dump(encode_verifications(verifications))) == verifications
