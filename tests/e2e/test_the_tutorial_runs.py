@@ -34,7 +34,7 @@ def test_every_block_does_what_the_text_says(steps: list[str]) -> None:
 
 def test_drift_is_simulated_as_the_page_says(tmp_path: Path) -> None:
     """The steps on a served emulator; the two values that a user looks up come from the state."""
-    variables, rename = of_page("docs/how-to/simulate-drift.md")
+    variables, rename, clear = of_page("docs/how-to/simulate-drift.md")
     shell(tmp_path, "reconciler init audiences && reconciler -C audiences apply sandbox --yes")
     project = tmp_path / "audiences"
     state = json.loads(shell(project, "reconciler state show sandbox --json"))
@@ -48,7 +48,7 @@ def test_drift_is_simulated_as_the_page_says(tmp_path: Path) -> None:
         try:
             line = next(one for one in server.stdout or () if "http://" in one)
             url = "http://" + line.partition("http://")[2].split()[0]
-            script = (variables + rename).replace("http://127.0.0.1:8399", url)
+            script = (variables + rename + clear).replace("http://127.0.0.1:8399", url)
             script = script.replace("ACCOUNT=…", f"ACCOUNT={account}").replace(
                 "SEGMENT=…", f"SEGMENT={segment}"
             )
@@ -57,6 +57,9 @@ def test_drift_is_simulated_as_the_page_says(tmp_path: Path) -> None:
             server.terminate()
     assert "Renamed by hand" in shell(project, "reconciler drift sandbox || test $? = 2")
     assert "Renamed by hand" in shell(project, "reconciler plan sandbox")
+    shell(project, "reconciler emulator advance sandbox 1d")
+    assert "and counts 0" in " ".join(shell(project, "reconciler drift sandbox || test $? = 2").split())
+    assert "too few arrived" in shell(project, "reconciler verify sandbox || test $? = 5")
 
 
 def test_the_demo_of_the_readme_is_this_one() -> None:
