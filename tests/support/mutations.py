@@ -459,6 +459,11 @@ MUTANTS = (
             ),
         ),
     ),
+    Mutant(
+        TRUTH,
+        "a member that may be gone is not counted as rejected",
+        ((resource, "_removals_in_flight", then(lambda _found, _transfer: 0)),),
+    ),
     Mutant(TRUTH, "progress is an offset", ((members, "next_window", counts_batches),)),
     Mutant(
         TRUTH, "what was in flight is sent again", ((resource, "resume_transfer", then(skip_the_flight)),)

@@ -340,7 +340,17 @@ def a_title_that_a_replacement_uses_for_a_while_is_free_after_the_run(kind: type
     ends_well(history)
 
 
+def a_rejected_member_whose_removal_is_unconfirmed_is_not_counted_twice(kind: type[Simulation]) -> None:
+    history = kind()
+    first = [("declare", ONE, frozenset({"p0", "p1"}))]
+    history.begin(first, size=2, merges=False, invalid="p0", run=True)
+    history.run_in_trouble([source("p1")], [("remove", 0, "lost-before")], [])
+    history.run_in_trouble([source("p0", "p1")], [], [("clear_by_hand", 0)])
+    ends_well(history)
+
+
 EXAMPLES: tuple[History, ...] = (
+    a_rejected_member_whose_removal_is_unconfirmed_is_not_counted_twice,
     a_title_that_a_replacement_uses_for_a_while_is_free_after_the_run,
     suppressed_people_leave_a_broken_audience,
     only_suppressed_members_leave_a_broken_audience,

@@ -278,12 +278,24 @@ def complete_transfer(segment: SegmentState, now: datetime) -> SegmentState:
 def abandon_transfer(segment: SegmentState, confirmed: SnapshotRef, uncertain: SnapshotRef) -> SegmentState:
     """Return the segment state without its unfinished transfer. None of its requests may still take effect.
 
-    `confirmed` and `uncertain` come from the engine's `abandon_transfer`.
+    `confirmed` and `uncertain` come from the engine's `abandon_transfer`. Each member whose removal is in
+    flight may be one that Criteo rejected. It is uncertain now, and `rejected` counts confirmed ones only.
     """
-    rejected = min(segment.rejected, confirmed.count)
+    moved = _removals_in_flight(segment.transfer) if segment.transfer else 0
+    rejected = min(max(0, segment.rejected - moved), confirmed.count)
     return replace(
         segment, confirmed=confirmed, uncertain=uncertain, transfer=None, grace_until=None, rejected=rejected
     )
+
+
+def _removals_in_flight(transfer: Transfer) -> int:
+    """Return how many members the batch in flight removes."""
+    if transfer.in_flight is None:
+        return 0
+    begin, end, size = transfer.acknowledged, transfer.in_flight.end, transfer.size
+    later = size.priority_removes + size.adds
+    first = max(0, min(end, size.priority_removes) - begin)
+    return first + max(0, end - max(begin, later))
 
 
 def remaining(transfer: Transfer | None) -> Delta:
