@@ -34,6 +34,7 @@ from reconciler.manifests.countries import PHONE, countries
 from reconciler.manifests.index import ManifestIndex, guards, share
 from reconciler.manifests.syntax.nodes import ManifestDocument, PathStep
 
+ALL_PARTS = "all"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -103,7 +104,7 @@ def _gate(value: dict[str, Any]) -> PromotionGate:
         soak=_duration(value, "soak") or timedelta(),
         allow_emulator=value.get("allowEmulator", False),
         own=tuple(
-            OwnParts(pattern, tuple(map(PortablePart, parts)))
+            OwnParts(pattern, tuple(PortablePart) if ALL_PARTS in parts else tuple(map(PortablePart, parts)))
             for pattern, parts in value.get("own", {}).items()
         ),
     )

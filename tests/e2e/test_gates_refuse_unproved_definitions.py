@@ -180,6 +180,13 @@ def test_an_emulated_plan_notes_the_gates(repository: PromotionRepository) -> No
     assert "the gates of production (`promotion`) are not applied with --emulate" in " ".join(said.split())
 
 
+def test_an_audience_that_exists_only_here_is_applied(repository: PromotionRepository) -> None:
+    without_lock(repository)
+    repository.edit("production", "environment.yaml", GATES, GATES.replace("}", ", own: {lapsed: [all]}}"))
+    code, said = run(repository, "apply", "production", "--yes")
+    assert code == 0, said
+
+
 def test_a_part_that_differs_on_purpose_is_applied_and_noted(repository: PromotionRepository) -> None:
     other_title(repository)
     own = GATES.replace("}", ", own: {lapsed: [title]}}")

@@ -50,9 +50,12 @@ def gate_findings(
         return (Finding(where, problem, "correct `promotion.from` in environment.yaml"),)
     promoted = record.lock.definition(spec.address) if record.lock else None
     if promoted is None:
-        return (
-            Finding(where, f"it was not promoted from {gate.source}", f"run {promote}, and merge its change"),
-        )
+        if gate.own_parts(spec.address) == {*PortablePart}:
+            return ()
+        problem = f"it was not promoted from {gate.source}"
+        only_here = f"promotion: {{own: {{{spec.address.audience}: [all]}}}}"
+        remedy = f"run {promote}, and merge its change; if it exists only here, set `{only_here}`"
+        return (Finding(where, problem, remedy),)
     if differing := differing_parts(gate, promoted, spec):
         named = ", ".join(differing)
         problem = f"{named} differs from what was promoted from {gate.source}"

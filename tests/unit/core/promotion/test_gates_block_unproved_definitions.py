@@ -148,3 +148,10 @@ def test_another_part_is_not_covered() -> None:
     gate = replace(GATE, own=(OwnParts("*", (PortablePart.SOURCE,)),))
     changed = CHANGES[PortablePart.TITLE](CHANGES[PortablePart.SOURCE](SPEC))
     assert problems(gate, record(PROMOTED), changed) == ["title differs from what was promoted from sandbox"]
+
+
+def test_an_audience_may_exist_here_only() -> None:
+    gate = replace(GATE, own=(OwnParts("lapsed", tuple(PortablePart)),))
+    assert problems(gate) == []
+    [finding] = gate_findings(GATE, NOTHING_PROMOTED, "production", SPEC, NOW)
+    assert "promotion: {own: {lapsed: [all]}}" in finding.remedy
