@@ -1,6 +1,8 @@
-"""Make the pictures of docs/pictures: a plan at a terminal, and its HTML page in a browser.
+"""Make the pictures of docs/pictures: plans and applies at a terminal, and an HTML page in a browser.
 
-Both show the example data, after twenty members have left a source and fifteen have joined it.
+Two show the example data, after twenty members have left a source and fifteen have joined it. The others
+show 300 new audiences of one source: the plan, without the middle of its table, and the apply during a wait
+for the rate limit and at its end.
 """
 
 import gzip
@@ -24,6 +26,42 @@ COLUMNS = 112
 LEFT, JOINED = 20, 15
 FONT_FACES = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 """Fonts that the picture would load from another host."""
+AUDIENCES = 300
+FIRST, LAST = 16, 14
+"""Lines of a long plan that the picture shows."""
+FRAME = re.compile(r"\r\x1b\[2K(?:\x1b\[1A\x1b\[2K)*")
+"""What rich writes between two frames of a progress display."""
+CURSOR = re.compile(r"\x1b\[(?:\?\d+[hl]|\d*[A-K])|\r")
+ENVIRONMENT = """\
+kind: Environment
+name: sandbox
+api: {endpoint: emulator, version: "2026-07"}
+state: {url: "file:.reconciler/state/sandbox"}
+data: {root: data}
+seats:
+  acme: {accountId: "368477501993431040", retailerId: "3239117063738827231"}
+---
+kind: Credential
+name: criteo
+grant: clientCredentials
+clientId: env:CRITEO_CLIENT_ID
+clientSecret: env:CRITEO_CLIENT_SECRET
+---
+kind: Destination
+name: offsite-email
+credential: criteo
+seat: acme
+identifierType: Email
+hashing: sha256
+"""
+AUDIENCE = """\
+kind: Audience
+name: points-from-{points:03}
+title: Customers with {points} points or more
+destinations: [offsite-email]
+source: {{files: ["customers.csv"], where: "points >= {points}"}}
+columns: {{Email: email}}
+"""
 BROWSER_FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 
 
@@ -46,6 +84,34 @@ def example_project(folder: Path) -> Path:
     return folder
 
 
+def many_audiences(folder: Path) -> Path:
+    """Write a project with 300 audiences: customers by the points that they have."""
+    home = folder / "environments" / "sandbox"
+    home.mkdir(parents=True)
+    (folder / "data").mkdir()
+    rows = [f"person{number}@example.com,{number * 7 % 1_000}" for number in range(4_000)]
+    (folder / "data" / "customers.csv").write_text(
+        "\n".join(["email,points", *rows]) + "\n", encoding="utf-8"
+    )
+    (home / "environment.yaml").write_text(ENVIRONMENT, encoding="utf-8")
+    audiences = (AUDIENCE.format(points=number * 3) for number in range(AUDIENCES))
+    (home / "audiences.yaml").write_text("---\n".join(audiences), encoding="utf-8")
+    return folder
+
+
+def middle_left_out(printed: str) -> str:
+    lines = printed.rstrip("\n").split("\n")
+    return "\n".join([*lines[:FIRST], "  …", *lines[-LAST:]])
+
+
+def halfway(printed: str) -> str:
+    """Return a frame of the progress from the middle of its waits, as a terminal shows it, and the report."""
+    *frames, end = FRAME.split(printed)
+    waits = [one for one in frames if "waiting" in one]
+    report = end[end.index("Applied") :]
+    return CURSOR.sub("", f"{waits[len(waits) // 2].rstrip()}\n\n  …\n\n{report}")
+
+
 def _reconciler(folder: Path, *arguments: str) -> None:
     subprocess.run(_command(*arguments), cwd=folder, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - ours
 
@@ -54,8 +120,8 @@ def _command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "reconciler", *arguments]
 
 
-def at_terminal(folder: Path, *arguments: str) -> str:
-    """Return the terminal output of a command, with colors."""
+def at_terminal(folder: Path, *arguments: str, errors: bool = False) -> str:
+    """Return the terminal output of a command, with colors; with `errors`, also its standard error."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
     environment.pop("CI", None)
@@ -65,7 +131,7 @@ def at_terminal(folder: Path, *arguments: str) -> str:
         env=environment,
         stdin=theirs,
         stdout=theirs,
-        stderr=subprocess.DEVNULL,
+        stderr=theirs if errors else subprocess.DEVNULL,
     ):
         os.close(theirs)
         printed = b""
@@ -107,6 +173,14 @@ def main() -> None:
         (PICTURES / "plan.svg").write_text(picture, encoding="utf-8")
         _reconciler(project, "plan", "sandbox", "--html", "plan.html")
         page_picture(project / "plan.html", PICTURES / "plan.png")
+    with tempfile.TemporaryDirectory() as folder:
+        project = many_audiences(Path(folder))
+        planned = middle_left_out(at_terminal(project, "--quiet", "plan", "sandbox"))
+        applied = halfway(at_terminal(project, "apply", "sandbox", "--yes", errors=True))
+        for name, printed in (("plan", planned), ("apply", applied)):
+            command = f"reconciler {name} sandbox"
+            picture = terminal_picture(printed, command)
+            (PICTURES / f"{name}-300-audiences.svg").write_text(picture, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from reconciler.core.events import (
 from reconciler.core.model import Address
 from reconciler.render.document.apply_pace import ApplyPace, Pace, budget_text
 from reconciler.render.document.by_audience import FOLDED, Detail
-from reconciler.render.numbers import NumberFormat
+from reconciler.render.numbers import NumberFormat, counted
 from reconciler.render.terminal.progress import step_text, wait_text
 from reconciler.render.text import name, sentence
 
@@ -45,6 +45,9 @@ _STYLES = {
 }
 
 
+_SHOWN = 8
+"""Bars of transfers: an apply has up to 96 at a time, and a terminal may have 24 lines."""
+_COLOR = "cyan"
 _OVERALL = 12
 """Columns of the bar of the whole apply: with its text, it fits in 80."""
 
@@ -62,7 +65,7 @@ class Bars(ProgressReporter):
         self._pace: ApplyPace | None = None
         self._board = _Board(
             _Words(),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=24, complete_style=_COLOR),
             _Identifiers(figures),
             console=out,
             get_time=now,
@@ -159,17 +162,25 @@ class Bars(ProgressReporter):
 
 
 class _Board(Progress):
-    """The bars, with that of the whole apply and the line about waiting below them."""
+    """The bars, with that of the whole apply and the line about waiting below them.
+
+    Of many transfers, it shows a few: those with an acknowledged batch first.
+    """
 
     wait = ""
     pace: Pace | None = None
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        yield from super().get_renderables()
+        begun = sorted(self.tasks, key=lambda task: not task.completed)
+        yield self.make_tasks_table(begun[:_SHOWN])
+        if (more := len(begun) - _SHOWN) > 0:
+            yield Text(counted(more, "more transfer"), "dim")
         if self.pace:
             overall = Table.grid(padding=(0, 1))
             text = Text(budget_text(self.pace), no_wrap=True, overflow="ellipsis")
-            overall.add_row(ProgressBar(total=1.0, completed=self.pace.done, width=_OVERALL), text)
+            overall.add_row(
+                ProgressBar(total=1.0, completed=self.pace.done, width=_OVERALL, complete_style=_COLOR), text
+            )
             yield overall
         if self.wait:
             yield Text(self.wait, "yellow", no_wrap=True, overflow="ellipsis")

@@ -230,6 +230,22 @@ def test_what_the_plan_and_the_report_say_is_not_said_twice(stream: io.StringIO)
     assert stream.getvalue() == ""
 
 
+def test_many_transfers_leave_room_for_the_bar_of_the_whole_apply() -> None:
+    stream = Terminal()
+    addresses = [Address("offsite-email", f"a{number:02}") for number in range(80)]
+    with Bars(console(stream, color=False, width=100), Time(), EXACT, Detail.BY_AUDIENCE) as shown:
+        shown.emit(started(80))
+        for one in addresses:
+            shown.emit(TransferStarted(one, 100, 0))
+        shown.emit(BatchAcknowledged(addresses[70], "add", 50, 0, 50, 100))
+        stream.truncate(0)
+        shown._board.refresh()
+        frame = stream.getvalue()
+    assert [name for name in ("a70", "a00", "a06", "a07") if name in frame] == ["a70", "a00", "a06"]
+    assert "72 more transfers" in frame
+    assert "0/80 segments" in frame
+
+
 def test_bars_show_the_wait_that_ends_first() -> None:
     shown = Bars(console(Terminal(), color=False, width=100), Time(), EXACT, Detail.BY_ADDRESS)
     shown.waiting("late", 60)
