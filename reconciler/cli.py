@@ -33,6 +33,7 @@ COMMANDS = {
     "promote": "Merge the manifests of one environment into another, with git",
     "status": "Show members, last sync and activation time",
     "verify": "Check that sent members arrived at Criteo, and match",
+    "report": "Report sizes, churn and match rates over time, as text or one HTML page",
     "explain": "Show why one address changes, and why rows are dropped",
     "auth": "Get and store Criteo's consent; show when it expires",
     "state": "Show, restore, rebuild and move the state; manage its lock",

@@ -159,21 +159,19 @@ def by_day(runs: Iterable[SeriesRun], since: date) -> Mapping[Address, tuple[Ser
 
 def _later(day: SeriesDay, kind: PointKind, point: SeriesPoint) -> SeriesDay:
     size = day.size if point.size is None else point.size
-    match kind:
-        case PointKind.APPLY:
-            return replace(
-                day,
-                size=size,
-                adds=(day.adds or 0) + point.adds,
-                removes=(day.removes or 0) + point.removes,
-                rejected=point.rejected,
-            )
-        case PointKind.VERIFY:
-            return replace(
-                day,
-                size=size,
-                rejected=point.rejected,
-                arrived=point.arrived,
-                matched=point.matched,
-                match_rate=point.match_rate,
-            )
+    if kind is PointKind.APPLY:
+        return replace(
+            day,
+            size=size,
+            adds=(day.adds or 0) + point.adds,
+            removes=(day.removes or 0) + point.removes,
+            rejected=point.rejected,
+        )
+    return replace(
+        day,
+        size=size,
+        rejected=point.rejected,
+        arrived=point.arrived,
+        matched=point.matched,
+        match_rate=point.match_rate,
+    )

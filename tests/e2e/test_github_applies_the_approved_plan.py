@@ -139,6 +139,7 @@ def test_a_change_is_planned_reviewed_merged_applied_and_refreshed(story: Story)
     assert "Applied on production" in " ".join(refreshed.summary.split())
     assert story.artifact("result.json", "sync").exists()
     assert story.artifact("drift.json", "sync").exists()
+    assert story.artifact("report.html", "sync").exists()
 
 
 def test_one_comment_follows_the_pull_request(story: Story):

@@ -17,6 +17,7 @@ ALWAYS = {"format_version", "document_type", "error"}
 COMMANDS = [
     ("status", "sandbox"),
     ("status", "sandbox", "--statistics"),
+    ("report", "sandbox"),
     ("explain", "sandbox", "email/buyers"),
     ("validate",),
     ("doctor", "sandbox"),
@@ -93,7 +94,9 @@ def test_what_the_documents_say_is_what_was_done(applied: Project) -> None:
     assert {one["status"] for one in printed(applied, "doctor", "sandbox")["checks"]} == {"ok"}
 
 
-@pytest.mark.parametrize("command", [one for one in COMMANDS if one[0] in {"status", "state"}], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [one for one in COMMANDS if one[0] in {"status", "report", "state"}], ids=" ".join
+)
 def test_before_the_first_apply_there_is_a_document_too(tmp_path: Path, command: tuple[str, ...]) -> None:
     project = Project.make(tmp_path)
     assert printed(project, *command)["error"] is None
@@ -160,6 +163,6 @@ def test_every_published_schema_is_that_of_a_command() -> None:
         kind.replace("_", "-")
         for kind in (
             "status", "explain", "validate", "doctor", "state", "state_history", "state_lock", "auth_status",
-            "verification", "diff",
+            "verification", "diff", "report",
         )
     }  # fmt: skip

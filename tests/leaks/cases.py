@@ -46,6 +46,8 @@ OFFLINE = {
                 ("promote", "sandbox", "production", "--commit"),
                 ("promote", "sandbox", "production", "--check"),
                 ("promote", "sandbox", "production", "--abort")],
+    "report": [("report", "sandbox"), ("report", "sandbox", "--html", "r.html"),
+               ("report", "sandbox", "--json")],
     "explain": [("explain", "sandbox", "raw/buyers"), ("explain", "sandbox", "phone/buyers", "--emulate",
                  "--data-root", "data"), ("explain", "sandbox", "raw/buyers", "--json")],
     "codeowners": [("codeowners", "--admins", "@acme/a", "--owners", "@acme/b", "--check",

@@ -16,7 +16,7 @@ from reconciler.render.remedies import divided, pieces
 from reconciler.render.text import name
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 _HIDDEN = 5
 """The length of the bar of a hidden count."""
@@ -47,10 +47,15 @@ def html(document: Document, digest: str = "") -> str:
 
 @cache
 def _template() -> "Template":
-    """Jinja is imported only where there is a page to make."""
+    return pages().get_template("document.html.j2")
+
+
+@cache
+def pages() -> "Environment":
+    """Return the templates. Jinja is imported only where there is a page to make."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    pages = Environment(
+    return Environment(
         loader=PackageLoader("reconciler.render.html"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -58,7 +63,6 @@ def _template() -> "Template":
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return pages.get_template("document.html.j2")
 
 
 def _look(document: Document) -> str:

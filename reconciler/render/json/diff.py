@@ -15,17 +15,21 @@ def diff_values(
     return {
         "source": name(source),
         "target": name(target),
-        "differences": [
-            {
-                "address": name(str(one.address)),
-                "kind": code(one.kind),
-                "on_purpose": one.on_purpose,
-                "values": [*map(_value, one.values)],
-                "verification": _verification(proofs.get(one.address)),
-            }
-            for one in differences
-        ],
+        "differences": difference_values(differences, proofs),
     }
+
+
+def difference_values(differences: Iterable[Difference], proofs: Mapping[Address, ProofOf]) -> list[Json]:
+    return [
+        {
+            "address": name(str(one.address)),
+            "kind": code(one.kind),
+            "on_purpose": one.on_purpose,
+            "values": [*map(_value, one.values)],
+            "verification": _verification(proofs.get(one.address)),
+        }
+        for one in differences
+    ]
 
 
 def _value(one: ValueDifference) -> Json:

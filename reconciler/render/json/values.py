@@ -28,6 +28,7 @@ class DocumentKind(Enum):
     STATE_LOCK = "state_lock"
     AUTH_STATUS = "auth_status"
     DIFF = "diff"
+    REPORT = "report"
 
 
 def document(kind: DocumentKind, content: Json, error: ReconcilerError | None = None) -> Json:
