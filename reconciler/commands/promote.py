@@ -40,7 +40,7 @@ class PromoteOptions:
     branch: Annotated[
         str,
         click.option(
-            "--target",
+            "--branch",
             "branch",
             default="",
             metavar="BRANCH",

@@ -39,7 +39,7 @@ def target_branch(git: Git, named: str) -> str:
         if commit_of(git, one):
             return one
     missing = f"git finds no branch {named}" if named else "git finds no branch main, here or at origin"
-    raise ConfigurationError(missing, remedy="name the branch that pull requests merge into with --target")
+    raise ConfigurationError(missing, remedy="name the branch that pull requests merge into with --branch")
 
 
 def commit_with(git: Git, branch: str, folder: str, tree: str) -> str:

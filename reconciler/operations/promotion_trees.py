@@ -71,7 +71,7 @@ def origin(git: Git, source: Folder, branch: str) -> tuple[str, str]:
     if not commit:
         raise ConfigurationError(
             f"{source.path} as it is here was never on {target}",
-            remedy=f"merge it into {target} first, then fetch; `--target` names another branch",
+            remedy=f"merge it into {target} first, then fetch; `--branch` names another branch",
         )
     return commit, tree
 

@@ -41,7 +41,7 @@ OFFLINE = {
     "diff": [("diff", "sandbox", "sandbox"), ("diff", "sandbox", "sandbox", "--json"),
              ("diff", "sandbox", "sandbox", "--markdown")],
     "promote": [("promote", "sandbox", "production"),
-                ("promote", "sandbox", "production", "--only", "buyers", "--target", "main", "--markdown",
+                ("promote", "sandbox", "production", "--only", "buyers", "--branch", "main", "--markdown",
                  "p.md"),
                 ("promote", "sandbox", "production", "--commit"),
                 ("promote", "sandbox", "production", "--check"),
