@@ -31,7 +31,7 @@ def impatient() -> None:
     from reconciler.criteo import retries as session
 
     wait = SystemClock.wait
-    SystemClock.wait = lambda self, seconds, reason: wait(self, min(seconds, 0.05), reason)  # type: ignore[method-assign]
+    SystemClock.wait = lambda self, seconds, *said: wait(self, min(seconds, 0.05), *said)  # type: ignore[method-assign]
     session.FIRST_PAUSE = 0.01
     session.ATTEMPTS = 2
     session.REFUSALS_IN_ROW = 2
