@@ -21,9 +21,9 @@ from reconciler.core.promotion.lock import (
     PromotedDefinition,
     PromotionLock,
     Proof,
-    carried_definition,
     carried_files,
 )
+from reconciler.core.promotion.proofs import carried_definition
 from reconciler.git import history, worktree
 from reconciler.git.merge import NEEDS, Merged, merge
 from reconciler.git.program import find_git

@@ -18,10 +18,10 @@ from datetime import datetime
 from reconciler.core.endpoints import EndpointKind
 from reconciler.core.errors import Finding
 from reconciler.core.model import SegmentSpec
-from reconciler.core.portable_definition import portable_digest, portable_parts
+from reconciler.core.portable_definition import portable_parts
 from reconciler.core.promotion.gate import PortablePart, PromotionGate
 from reconciler.core.promotion.lock import LOCK_FILE, PromotedDefinition, PromotionLock
-from reconciler.core.promotion.proofs import ProofState, proof_state
+from reconciler.core.promotion.proofs import ProofState, state_of
 from reconciler.core.rounding import duration
 
 
@@ -96,7 +96,7 @@ def _unproved(
 ) -> Iterator[Finding]:
     """Yield what the verification of a promoted definition lacks."""
     proof, again = promoted.proof, f"run `reconciler verify {gate.source} --only {where}`, then promote again"
-    state = proof_state(portable_digest(promoted.digests), promoted.seat, proof)
+    state = state_of(promoted)
     if proof is None or state is not ProofState.VERIFIED:
         problem, first = _LACKING[state]
         yield Finding(where, problem.format(source=gate.source), f"{first}{again}")

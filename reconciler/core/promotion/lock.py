@@ -84,14 +84,3 @@ def carried_files(
         same = path in known and known[path].blob == blob
         files[path] = known[path] if same else PromotedFile(path, commit, blob)
     return tuple(files[path] for path in sorted(files))
-
-
-def carried_definition(earlier: PromotedDefinition | None, new: PromotedDefinition) -> PromotedDefinition:
-    """Return the definition for the new lock: the earlier one if it proves as much as the new one.
-
-    A second verification of unchanged parts changes no lock, and does not begin the soak time again.
-    """
-    if earlier is None or (earlier.parts, earlier.seat) != (new.parts, new.seat) or earlier.proof is None:
-        return new
-    weaker = new.proof is None or new.proof.endpoint is EndpointKind.EMULATOR
-    return earlier if weaker or earlier.proof.endpoint is EndpointKind.CRITEO else new

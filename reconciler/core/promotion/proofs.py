@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.core.endpoints import EndpointKind
 from reconciler.core.model import Address, Seat, SegmentSpec
 from reconciler.core.portable_definition import portable_digest, portable_parts
-from reconciler.core.promotion.lock import Proof
+from reconciler.core.promotion.lock import PromotedDefinition, Proof
 from reconciler.core.verification import Verification, VerificationOutcome
 
 
@@ -29,6 +30,30 @@ def proof_state(digest: str, seat: Seat, proof: Proof | None) -> ProofState:
     if proof.digest != digest:
         return ProofState.CHANGED
     return ProofState.VERIFIED if proof.seat == seat else ProofState.OTHER_SEAT
+
+
+def state_of(one: PromotedDefinition) -> ProofState:
+    """Return what its own proof proves of a promoted definition."""
+    return proof_state(portable_digest(one.digests), one.seat, one.proof)
+
+
+def carried_definition(earlier: PromotedDefinition | None, new: PromotedDefinition) -> PromotedDefinition:
+    """Return the definition for the new lock: the earlier one if it proves as much as the new one.
+
+    A second verification of unchanged parts changes no lock, and does not begin the soak time again.
+    """
+    if earlier is None or (earlier.parts, earlier.seat) != (new.parts, new.seat):
+        return new
+    return earlier if _strength(earlier) >= _strength(new) else new
+
+
+def _strength(one: PromotedDefinition) -> int:
+    """Return how much is proved: nothing, by a proof of another definition, on the emulator, or at Criteo."""
+    if one.proof is None:
+        return 0
+    if state_of(one) is not ProofState.VERIFIED:
+        return 1
+    return 3 if one.proof.endpoint is EndpointKind.CRITEO else 2
 
 
 @dataclass(frozen=True, slots=True)

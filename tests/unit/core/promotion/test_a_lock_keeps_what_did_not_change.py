@@ -7,25 +7,26 @@ import pytest
 
 from reconciler.core.endpoints import EndpointKind
 from reconciler.core.model import Address, Seat
-from reconciler.core.portable_definition import PartDigest
+from reconciler.core.portable_definition import part_digests, portable_digest
 from reconciler.core.promotion.gate import PortablePart
 from reconciler.core.promotion.lock import (
     PromotedDefinition,
     PromotedFile,
     PromotionLock,
     Proof,
-    carried_definition,
     carried_files,
 )
+from reconciler.core.promotion.proofs import carried_definition
 
 THEN = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SEAT = Seat("1", "2")
-PROOF = Proof("a" * 64, THEN, EndpointKind.CRITEO, SEAT, None)
-DEFINITION = PromotedDefinition(
-    Address("email", "lapsed"), (PartDigest(PortablePart.TITLE, "b" * 64),), SEAT, PROOF
-)
+DIGESTS = dict.fromkeys(PortablePart, "b" * 64)
+PROOF = Proof(portable_digest(DIGESTS), THEN, EndpointKind.CRITEO, SEAT, None)
+DEFINITION = PromotedDefinition(Address("email", "lapsed"), part_digests(DIGESTS), SEAT, PROOF)
 LATER = replace(DEFINITION, proof=replace(PROOF, verified_at=THEN + timedelta(days=1)))
 EMULATED = replace(DEFINITION, proof=replace(PROOF, endpoint=EndpointKind.EMULATOR))
+OUTDATED = replace(DEFINITION, proof=replace(PROOF, digest="a" * 64))
+ELSEWHERE = replace(DEFINITION, proof=replace(PROOF, seat=Seat("3", "4")))
 UNPROVED = replace(DEFINITION, proof=None)
 
 
@@ -59,6 +60,11 @@ def test_a_file_that_was_not_promoted_before_is_not_kept() -> None:
         (UNPROVED, EMULATED, EMULATED),
         (EMULATED, LATER, LATER),
         (EMULATED, UNPROVED, EMULATED),
+        (OUTDATED, LATER, LATER),
+        (OUTDATED, EMULATED, EMULATED),
+        (OUTDATED, UNPROVED, OUTDATED),
+        (ELSEWHERE, LATER, LATER),
+        (EMULATED, OUTDATED, EMULATED),
         (DEFINITION, replace(LATER, seat=Seat("3", "4")), replace(LATER, seat=Seat("3", "4"))),
         (DEFINITION, replace(LATER, parts=()), replace(LATER, parts=())),
     ],
@@ -73,4 +79,4 @@ def test_a_definition_is_found_by_its_address() -> None:
     lock = PromotionLock("sandbox", "1", "2", (), (DEFINITION,))
     assert lock.definition(DEFINITION.address) == DEFINITION
     assert lock.definition(Address("email", "loyal")) is None
-    assert DEFINITION.digests == {PortablePart.TITLE: "b" * 64}
+    assert DEFINITION.digests == DIGESTS
