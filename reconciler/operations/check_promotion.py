@@ -1,6 +1,5 @@
 """Checks `promotion.lock` for a pull request, against git and the state of the source. It writes nothing."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,12 +12,19 @@ from reconciler.core.verification import Verification
 from reconciler.git import history
 from reconciler.git.merge import NEEDS
 from reconciler.git.program import Git, find_git
-from reconciler.git.trees import TreeFile, read_tree
+from reconciler.git.trees import read_tree
 from reconciler.git.worktree import Folder
-from reconciler.manifests.load import load_without_sources
 from reconciler.manifests.project import environments
 from reconciler.manifests.promotion_lock import promotion_record
-from reconciler.operations.promotion_trees import FETCH_ALL, environment_folder, last_lock, lay_out
+from reconciler.operations.promotion_trees import (
+    FETCH_ALL,
+    Manifests,
+    environment_folder,
+    last_lock,
+    last_promoted,
+    manifests_of,
+    promoted_definitions,
+)
 
 _AGAIN = "run `reconciler promote {ways}` again and commit the result"
 
@@ -53,7 +59,7 @@ def check(root: Path, source: str, target: str, branch: str, known: Known) -> tu
     main, again = history.target_branch(git, branch), _AGAIN.format(ways=f"{source} {target}")
     findings = [*_superseded(git, here, main, where, again)]
     unknown = [*_unknown_files(git, there, lock, main, where, again)]
-    findings += unknown or _other_definitions(git, there, lock, where, again)
+    findings += unknown or _other_definitions(git, there, lock, last_promoted(git, lock, here), where, again)
     verified = known(source)
     if verified is not None:
         findings += _unproved(lock, verified, source, where, again)
@@ -93,19 +99,16 @@ def _unknown_files(
 
 
 def _other_definitions(
-    git: Git, there: Folder, lock: PromotionLock, where: str, again: str
+    git: Git, there: Folder, lock: PromotionLock, promoted: Manifests, where: str, again: str
 ) -> Iterator[Finding]:
     """Yield a finding for each definition that the promoted files do not have."""
-    files = {one.path: TreeFile("100644", one.blob) for one in lock.files}
     name = there.place.name
-    with tempfile.TemporaryDirectory(prefix="reconciler-promotion-") as folder:
-        lay_out(git, {**there.files(lock.commit), **files}, Path(folder) / "environments" / name)
-        try:
-            promoted = load_without_sources(Path(folder), name)
-        except ConfigurationError:
-            yield Finding(where, f"the promoted files of {name} are invalid", again)
-            return
-    digests = {spec.address: portable_parts(spec) for spec in promoted.segments}
+    try:
+        found = promoted_definitions(git, promoted, manifests_of(git, there, lock.commit), name)
+    except ConfigurationError:
+        yield Finding(where, f"the promoted files of {name} are invalid", again)
+        return
+    digests = {spec.address: portable_parts(spec) for spec in found.segments}
     for one in lock.definitions:
         if digests.get(one.address) != one.digests:
             yield Finding(

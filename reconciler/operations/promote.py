@@ -5,7 +5,6 @@ target ─► ours ───┼─ git merge-tree ─► result ─ validate ─
 source ─► theirs ─┘                      └─ conflicts ─► stages and markers, as of any merge
 """
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +28,6 @@ from reconciler.git.merge import NEEDS, Merged, merge
 from reconciler.git.program import find_git
 from reconciler.git.trees import Tree, TreeFile, read_tree, store_blob, write_tree
 from reconciler.git.worktree import Folder
-from reconciler.manifests.load import load_without_sources
 from reconciler.manifests.promotable import select
 from reconciler.manifests.promotion_lock import lock_text
 from reconciler.operations.promotion_trees import (
@@ -38,9 +36,10 @@ from reconciler.operations.promotion_trees import (
     environment_folder,
     last_lock,
     last_promoted,
-    lay_out,
+    load_files,
     manifests_of,
     origin,
+    promoted_definitions,
 )
 
 
@@ -74,7 +73,7 @@ class Comparison:
 class Prepared:
     """A merge that is not written yet. Paths are relative to the folder of the target.
 
-    `specs` are the definitions of the source. `comparison` is None if there are conflicts.
+    `specs` are the promoted definitions. `comparison` is None if there are conflicts.
     """
 
     request: PromotionRequest
@@ -114,15 +113,15 @@ def prepare(root: Path, request: PromotionRequest, proofs: Mapping[Address, Proo
     last = last_lock(git, target, request.source)
     trees = _Trees(last_promoted(git, last, target), manifests_of(git, target), manifests_of(git, source))
     selected = select(request.only, [one.documents for one in (trees.theirs, trees.base, trees.ours)])
+    promoted = _promoted(trees, selected)
     base, ours = write_tree(git, trees.base.files), write_tree(git, trees.ours.files)
-    theirs = write_tree(git, _taken(trees, selected))
+    theirs = write_tree(git, promoted.files)
     merged = merge(git, base, ours, theirs)
     files = read_tree(git, merged.tree, "")
     _check_collisions(files, trees.ours, target)
-    desired = load_without_sources(root, request.source)
-    lock = _renewed(
-        last, trees, selected, desired, proofs, PromotionLock(request.source, commit, tree, (), ())
-    )
+    desired = promoted_definitions(git, promoted, trees.theirs, request.source)
+    new = PromotionLock(request.source, commit, tree, (), _proved(last, desired, proofs))
+    lock = _renewed(last, trees, selected, new)
     locked = {LOCK_FILE: TreeFile("100644", store_blob(git, lock_text(lock)))}
     return Prepared(
         request=request,
@@ -136,7 +135,7 @@ def prepare(root: Path, request: PromotionRequest, proofs: Mapping[Address, Proo
         labels={ours: request.target, theirs: request.source},
         lock=lock,
         specs=desired.segments,
-        comparison=None if merged.stages else _checked(root, target, {**files, **locked}, trees.ours),
+        comparison=None if merged.stages else _checked(target, {**files, **locked}, trees.ours),
     )
 
 
@@ -170,10 +169,13 @@ def abort(root: Path, target: str) -> tuple[str, ...]:
     return worktree.restore(environment_folder(git, root, target))
 
 
-def _taken(trees: _Trees, selected: frozenset[str]) -> Tree:
-    """Return the tree to merge: what was promoted last, with the selected files as the source has them."""
-    kept = {path: file for path, file in trees.base.files.items() if path not in selected}
-    return {**kept, **{path: file for path, file in trees.theirs.files.items() if path in selected}}
+def _promoted(trees: _Trees, selected: frozenset[str]) -> Manifests:
+    """Return the manifests to merge: those promoted last, with the selected files as the source has them."""
+    base, theirs = trees.base, trees.theirs
+    files = {path: file for path, file in base.files.items() if path not in selected}
+    files |= {path: file for path, file in theirs.files.items() if path in selected}
+    documents = {path: (theirs if path in selected else base).documents.get(path, ()) for path in files}
+    return Manifests(files, documents, {})
 
 
 def _check_collisions(files: Tree, ours: Manifests, target: Folder) -> None:
@@ -185,64 +187,47 @@ def _check_collisions(files: Tree, ours: Manifests, target: Folder) -> None:
         )
 
 
-def _renewed(
-    last: PromotionLock | None,
-    trees: _Trees,
-    selected: frozenset[str],
-    desired: DesiredState,
-    proofs: Mapping[Address, Proof],
-    new: PromotionLock,
-) -> PromotionLock:
-    """Return the new lock; the last one if nothing that it states has changed."""
-    theirs = trees.theirs
-    promoted = {path: file.blob for path, file in theirs.files.items() if path in selected}
-    files = carried_files(
-        last.files if last else (), promoted, trees.base.files.keys() - selected, new.commit
-    )
-    homes = {(one.kind, one.name): path for path, named in theirs.documents.items() for one in named}
+def _proved(
+    last: PromotionLock | None, desired: DesiredState, proofs: Mapping[Address, Proof]
+) -> tuple[PromotedDefinition, ...]:
+    """Return the promoted definitions with what proves them, by address."""
     known = {one.address: one for one in last.definitions} if last else {}
-    definitions = {
-        address: one
-        for address, one in known.items()
-        if homes.get(("Audience", address.audience), "") or _left(address, trees.base, selected)
-    }
-    for spec in desired.segments:
-        address = spec.address
-        ways = (homes["Audience", address.audience], homes["Destination", address.destination])
-        if selected.intersection(ways):
-            parts, seat = part_digests(portable_parts(spec)), Seat(spec.key.account_id, spec.key.retailer_id)
-            fresh = PromotedDefinition(address, parts, seat, proofs.get(address))
-            definitions[address] = carried_definition(known.get(address), fresh)
-    found = replace(new, files=files, definitions=tuple(definitions[one] for one in sorted(definitions)))
+    fresh = (
+        PromotedDefinition(
+            spec.address,
+            part_digests(portable_parts(spec)),
+            Seat(spec.key.account_id, spec.key.retailer_id),
+            proofs.get(spec.address),
+        )
+        for spec in desired.segments
+    )
+    found = (carried_definition(known.get(one.address), one) for one in fresh)
+    return tuple(sorted(found, key=lambda one: one.address))
+
+
+def _renewed(
+    last: PromotionLock | None, trees: _Trees, selected: frozenset[str], new: PromotionLock
+) -> PromotionLock:
+    """Return the new lock with its files; the last one if nothing that it states has changed."""
+    promoted = {path: file.blob for path, file in trees.theirs.files.items() if path in selected}
+    left = trees.base.files.keys() - selected
+    found = replace(new, files=carried_files(last.files if last else (), promoted, left, new.commit))
     same = last and (last.files, last.definitions) == (found.files, found.definitions)
     return last if last and same else found
 
 
-def _left(address: Address, base: Manifests, selected: frozenset[str]) -> bool:
-    """Return whether the audience's file was promoted before and is not part of this promotion."""
-    return any(
-        one.kind == "Audience" and one.name == address.audience
-        for path, named in base.documents.items()
-        if path not in selected
-        for one in named
-    )
-
-
-def _checked(root: Path, target: Folder, after: Tree, ours: Manifests) -> Comparison:
+def _checked(target: Folder, after: Tree, ours: Manifests) -> Comparison:
     """Return what the merge changes. ConfigurationError if the result is invalid: nothing is written then."""
     name = target.place.name
-    before = load_without_sources(root, name)
-    with tempfile.TemporaryDirectory(prefix="reconciler-promotion-") as folder:
-        place = Path(folder) / "environments" / name
-        lay_out(target.git, {**ours.others, **after}, place)
-        try:
-            merged = load_without_sources(Path(folder), name)
-        except ConfigurationError as error:
-            raise ConfigurationError(
-                f"the merged manifests of {name} are invalid, so nothing was written",
-                remedy="correct them in the source, or in the target where they differ",
-                findings=error.findings,
-            ) from None
+    before = load_files(target.git, {**ours.others, **ours.files}, name)
+    try:
+        merged = load_files(target.git, {**ours.others, **after}, name)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"the merged manifests of {name} are invalid, so nothing was written",
+            remedy="correct them in the source, or in the target where they differ",
+            findings=error.findings,
+        ) from None
     return Comparison(changes(before.segments, merged.segments), _needs(before, merged))
 
 

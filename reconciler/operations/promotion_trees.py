@@ -1,23 +1,24 @@
 """The three trees of a promotion, as git has them: what was promoted last, the target, and the source."""
 
-import re
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.promotion.lock import LOCK_FILE, PromotionLock
 from reconciler.git import history, worktree
 from reconciler.git.program import Git
 from reconciler.git.trees import REGULAR, Tree, TreeFile, read_blobs
 from reconciler.git.worktree import Folder
+from reconciler.manifests.load import load_without_sources
 from reconciler.manifests.project import environments, is_manifest, within_repository
-from reconciler.manifests.promotable import Promotable, promotable
+from reconciler.manifests.promotable import Named, Promotable, promotable
 from reconciler.manifests.promotion_lock import record_in
 from reconciler.manifests.suggestions import choices
 
 FETCH_ALL = "run `git fetch --unshallow`; in CI, fetch the whole history"
-_OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,9 @@ def origin(git: Git, source: Folder, branch: str) -> tuple[str, str]:
     return commit, tree
 
 
-def manifests_of(git: Git, folder: Folder) -> Manifests:
-    """Return the files of an environment at HEAD. ConfigurationError for a file that cannot be promoted."""
-    found = folder.files("HEAD")
+def manifests_of(git: Git, folder: Folder, commit: str = "HEAD") -> Manifests:
+    """Return the files of an environment. ConfigurationError for a file that cannot be promoted."""
+    found = folder.files(commit)
     linked = [path for path, file in found.items() if is_manifest(path) and file.mode not in REGULAR]
     if linked:
         flaws = [
@@ -121,8 +122,7 @@ def last_promoted(git: Git, lock: PromotionLock | None, target: Folder) -> Manif
     ConfigurationError if git has lost one of them.
     """
     files = {one.path: TreeFile("100644", one.blob) for one in lock.files} if lock else {}
-    sound = {path: file for path, file in files.items() if _OBJECT.fullmatch(file.blob)}
-    texts = _texts(git, sound)
+    texts = _texts(git, files)
     lost = [path for path in files if path not in texts]
     if lost:
         where = f"{target.path}/{LOCK_FILE}"
@@ -134,12 +134,29 @@ def last_promoted(git: Git, lock: PromotionLock | None, target: Folder) -> Manif
     return Manifests(files, promotable(texts, target.path), {})
 
 
-def lay_out(git: Git, files: Tree, place: Path) -> None:
-    """Write the files of a tree to a folder."""
-    contents = read_blobs(git, sorted({file.blob for file in files.values()}))
-    for path, file in files.items():
-        (place / path).parent.mkdir(parents=True, exist_ok=True)
-        (place / path).write_bytes(contents.get(file.blob, b""))
+def promoted_definitions(git: Git, promoted: Manifests, source: Manifests, name: str) -> DesiredState:
+    """Return the definitions of promoted files in their source, the environment `name`.
+
+    Files that were not promoted complete it, such as a destination, unless a promoted file has one of their
+    documents. ConfigurationError if the definitions are invalid.
+    """
+    known = {one for documents in promoted.documents.values() for one in documents}
+    others = {path: file for path, file in source.files.items() if known.isdisjoint(source.documents[path])}
+    found = load_files(git, {**source.others, **others, **promoted.files}, name)
+    segments = [one for one in found.segments if Named("Audience", one.address.audience) in known]
+    return replace(found, segments=tuple(segments))
+
+
+def load_files(git: Git, files: Tree, name: str) -> DesiredState:
+    """Return what manifests of git declare for the environment `name`. Files outside of git do not count."""
+    wanted = {path: file for path, file in files.items() if is_manifest(path) or path == LOCK_FILE}
+    contents = read_blobs(git, sorted({file.blob for file in wanted.values()}))
+    with tempfile.TemporaryDirectory(prefix="reconciler-promotion-") as folder:
+        for path, file in wanted.items():
+            place = Path(folder) / "environments" / name / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(contents.get(file.blob, b""))
+        return load_without_sources(Path(folder), name)
 
 
 def _texts(git: Git, files: Tree) -> Mapping[str, bytes]:
