@@ -13,6 +13,7 @@ from reconciler.core.state.resource import (
     next_window,
     record_dispatch,
     resume_transfer,
+    smallest_batch_size,
     start_transfer,
 )
 
@@ -48,3 +49,11 @@ def test_a_killed_run_of_the_example_sends_batch_1_again() -> None:
         resumed = acknowledge(resumed, sent, Acknowledgement(1, 0), NOW, GRACE)
     completed = complete_transfer(resumed, NOW)
     assert (completed.confirmed, completed.uncertain, completed.transfer) == (B_AND_C, EMPTY_SNAPSHOT, None)
+
+
+def test_an_unfinished_transfer_resumes_with_the_batch_size_that_criteo_accepted() -> None:
+    before = SegmentState(KEY, segment_id="42", confirmed=A_AND_B)
+    started = start_transfer(before, B_AND_C, EMPTY_SNAPSHOT, Delta(0, 1, 1))
+    smaller = record_dispatch(started, batch(started, "add"), NOW, batch_size=25)
+    assert smallest_batch_size([before, started], otherwise=100) == 100
+    assert smallest_batch_size([before, started, smaller], otherwise=100) == 25
