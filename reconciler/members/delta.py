@@ -26,8 +26,8 @@ from reconciler.core.members import (
 )
 from reconciler.core.model import Hashing
 from reconciler.core.state.resource import SegmentState, Transfer, next_window
-from reconciler.members.database import literal, number
-from reconciler.members.snapshots import UNCOMPRESSED, Snapshots, reader
+from reconciler.members.database import number
+from reconciler.members.snapshots import Snapshots, reader, write
 
 URGENT, ADD, REMOVE = 0, 1, 2
 Refs = tuple[SnapshotRef, SnapshotRef, SnapshotRef, SnapshotRef]
@@ -92,7 +92,7 @@ def _file(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs)
     if not file.exists():
         with snapshots.draft() as draft:
             query = f"SELECT phase, member FROM {_moved(cursor, snapshots, change)} ORDER BY phase, member"
-            cursor.execute(f"COPY ({query}) TO {literal(str(draft))} {UNCOMPRESSED}")
+            write(cursor, query, draft)
             draft.replace(file)
     return file
 

@@ -9,7 +9,6 @@ from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import ListMatches, ReadList, SnapshotRef
 from reconciler.core.model import Hashing, IdentifierType
 from reconciler.members import identifier_sql as sql
-from reconciler.members.database import number
 from reconciler.members.file_stamp import FileStamp
 from reconciler.members.identifier_sql import Class
 from reconciler.members.line_breaks import line_break
@@ -70,21 +69,24 @@ class Lists:
             "CREATE OR REPLACE TEMP TABLE list_column AS "
             f"SELECT x_value AS value, x_class AS class, broken, count(*) AS n FROM {classified} GROUP BY ALL"
         )
-        if cursor.execute("SELECT 1 FROM list_column WHERE broken LIMIT 1").fetchone():
-            broken = line_break(table, [name])
-            raise ConfigurationError("an exclusion list can't be read", findings=(broken,))
+        counts = cursor.execute(
+            "SELECT class::BIGINT, count(*), sum(n)::BIGINT, bool_or(broken) FROM list_column "
+            "GROUP BY class ORDER BY class"
+        ).fetchall()
+        if any(broken for *_, broken in counts):
+            raise ConfigurationError("an exclusion list can't be read", findings=(line_break(table, [name]),))
         found_usable = f"(SELECT value, class FROM list_column WHERE {sql.usable('class')})"
-        sizes = cursor.execute(f"SELECT class, count(*) FROM {found_usable} GROUP BY class").fetchall()
-        with_value, unusable = f"class <> {int(Class.EMPTY)}", f"class >= {int(Class.FLAWED)}"
+        values, _ = self._snapshots.written(cursor, f"SELECT value, class FROM {found_usable}")
+        keys, _ = self._snapshots.written(cursor, sql.keys(found_usable))
         found = ListColumn(
-            values=self._snapshots.written(cursor, f"SELECT value, class FROM {found_usable}"),
-            keys=self._snapshots.written(cursor, sql.keys(found_usable)),
-            sizes=tuple(sorted((int(found), int(n)) for found, n in sizes)),
+            values=values,
+            keys=keys,
+            sizes=tuple((found, distinct) for found, distinct, *_ in counts if found < Class.EMPTY),
             members=self._snapshots.keep(
                 cursor, f"SELECT DISTINCT {DIGEST} AS member FROM {found_usable}", Hashing.SHA256
             ),
-            present=number(cursor, f"SELECT sum(n) FROM list_column WHERE {with_value}"),
-            invalid=number(cursor, f"SELECT sum(n) FROM list_column WHERE {unusable}"),
+            present=sum(n for found, _, n, _ in counts if found != Class.EMPTY),
+            invalid=sum(n for found, _, n, _ in counts if found >= Class.FLAWED),
         )
         cursor.execute("DROP TABLE list_column")
         return found

@@ -24,7 +24,9 @@ def member_sets(
     if sets.things == 1:
         only = snapshots.keep(cursor, f"SELECT member FROM ({members})", hashing)
         return {0: only} if only else {}
-    file = snapshots.written(cursor, members)
+    file, rows = snapshots.written(cursor, members)
+    if not rows:
+        return {}
     lanes = snapshots.lanes(file, TEXT if hashing == Hashing.NONE else DIGEST)
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE lanes AS SELECT {sets.listed('k')}, {SUMS} FROM ({lanes}) GROUP BY ALL"

@@ -32,7 +32,7 @@ Sums = tuple[int, int, int]
 """The count, and both lanes."""
 LANE = "(1::UHUGEINT << 64) - 1"
 SUMS = f"count(*) AS members, sum((x >> 64)::UBIGINT) AS high, sum((x & ({LANE}))::UBIGINT) AS low"
-UNCOMPRESSED = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION uncompressed, USE_TMP_FILE false)"
+_UNCOMPRESSED = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION uncompressed, USE_TMP_FILE false)"
 """Digests don't compress, and compressing them costs more than all else."""
 
 
@@ -53,11 +53,11 @@ class Snapshots:
     def keep(self, cursor: duckdb.DuckDBPyConnection, members: str, hashing: Hashing) -> SnapshotRef:
         """Writes the distinct members that a query selects; a set that is there already costs its digest."""
         with self.draft() as draft:
-            cursor.execute(f"COPY ({members}) TO {literal(str(draft))} {UNCOMPRESSED}")
+            if not write(cursor, members, draft):
+                return EMPTY_SNAPSHOT
             sums = self._sums(cursor, draft, TEXT if hashing == Hashing.NONE else DIGEST)
             snapshot = self._remembered(hashing, sums)
-            if snapshot:
-                draft.replace(self._file(snapshot))
+            draft.replace(self._file(snapshot))
         return snapshot
 
     def selection(self, hashing: Hashing, sums: Sums, members: str) -> SnapshotRef:
@@ -88,11 +88,11 @@ class Snapshots:
             return f"({self._selections[snapshot]})"
         return reader(self.path(cursor, snapshot))
 
-    def written(self, cursor: duckdb.DuckDBPyConnection, query: str) -> Path:
-        """A file with the rows of a query, which stays as long as this process."""
+    def written(self, cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[Path, int]:
+        """A file with the rows of a query, which stays as long as this process, and how many there are."""
         with self.draft() as draft:
-            cursor.execute(f"COPY ({query}) TO {literal(str(draft))} {UNCOMPRESSED}")
-            return draft.replace(draft.with_stem(f"rows-{draft.stem}"))
+            rows = write(cursor, query, draft)
+            return draft.replace(draft.with_stem(f"rows-{draft.stem}")), rows
 
     @contextlib.contextmanager
     def draft(self) -> Iterator[Path]:
@@ -122,7 +122,7 @@ class Snapshots:
             self._take(cursor, Path(self.fetch(snapshot)), snapshot)
             return
         with self.draft() as draft:
-            cursor.execute(f"COPY ({self._selections[snapshot]}) TO {literal(str(draft))} {UNCOMPRESSED}")
+            write(cursor, self._selections[snapshot], draft)
             draft.replace(self._file(snapshot))
 
     def _take(self, cursor: duckdb.DuckDBPyConnection, kept: Path, snapshot: SnapshotRef) -> None:
@@ -134,7 +134,7 @@ class Snapshots:
         with self._linked(kept) as link, self.draft() as draft:
             try:
                 rows = f"SELECT member FROM {reader(link)} AS kept"
-                cursor.execute(f"COPY ({rows}) TO {literal(str(draft))} {UNCOMPRESSED}")
+                write(cursor, rows, draft)
                 whole = snapshot in self._names(cursor, draft)
             except UnicodeDecodeError:  # what is damaged stands in DuckDB's own message
                 whole = False
@@ -201,6 +201,11 @@ class Snapshots:
 
     def _file(self, snapshot: SnapshotRef) -> Path:
         return self.scratch / f"{snapshot.digest}.parquet"
+
+
+def write(cursor: duckdb.DuckDBPyConnection, query: str, file: Path) -> int:
+    """Writes the rows of a query to a file, and returns how many there are."""
+    return number(cursor, f"COPY ({query}) TO {literal(str(file))} {_UNCOMPRESSED}")
 
 
 def reader(file: Path) -> str:
