@@ -36,8 +36,7 @@ def connect(
         "enable_external_access": "false",
         "lock_configuration": "true",
     }
-    for name, value in settings.items():
-        connection.execute(f"SET GLOBAL {name} = {value}")
+    connection.execute("; ".join(f"SET GLOBAL {name} = {value}" for name, value in settings.items()))
     return connection
 
 
