@@ -44,7 +44,7 @@ def target_branch(git: Git, named: str) -> str:
 
 def commit_with(git: Git, branch: str, folder: str, tree: str) -> str:
     """Return the newest commit of a branch in which a folder has this tree, or ""."""
-    commits = git.run("log", "--format=%H", branch, "--", f":/{folder}").text.split()
+    commits = git.run("rev-list", "--end-of-options", branch, "--", folder).text.split()
     asked = "".join(f"{commit}:{folder}\n" for commit in commits).encode("utf-8", "surrogateescape")
     answers = git.run("cat-file", "--batch-check=%(objectname)", given=asked).text.splitlines()
     return next((commit for commit, found in zip(commits, answers, strict=True) if found == tree), "")
@@ -57,9 +57,9 @@ def tree_of(git: Git, commit: str, folder: str) -> str:
 
 def contains(git: Git, branch: str, commit: str) -> bool:
     """Return whether a branch contains a commit; False if the commit is missing here."""
-    return git.ask("merge-base", "--is-ancestor", commit, branch).code == 0
+    return git.ask("merge-base", "--is-ancestor", "--end-of-options", commit, branch).code == 0
 
 
 def merge_base(git: Git, one: str, other: str) -> str:
     """Return the best common ancestor of two commits, or ""."""
-    return git.ask("merge-base", one, other).text
+    return git.ask("merge-base", "--end-of-options", one, other).text

@@ -10,6 +10,22 @@ from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError
 
+_REDIRECTING = frozenset(
+    {
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_COMMON_DIR",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_NAMESPACE",
+        "GIT_GLOB_PATHSPECS",
+        "GIT_NOGLOB_PATHSPECS",
+        "GIT_ICASE_PATHSPECS",
+    }
+)
+"""Variables that name another repository than that of the folder (in a hook), or change what a path means."""
+_SETTINGS = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1"}
 _VERSION = re.compile(rb"git version (\d+)\.(\d+)")
 
 
@@ -30,7 +46,8 @@ class Completed:
 class Git:
     """git in a repository: `folder` is its root. `environ` is added to the environment of each call.
 
-    Calls run in the root: in a folder below, git prints some paths relative to that folder.
+    Calls run in the root: in a folder below, git prints some paths relative to that folder. Paths are
+    literal, not patterns.
     """
 
     program: str
@@ -44,7 +61,7 @@ class Git:
             input=given,
             capture_output=True,
             check=False,
-            env={**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", **self.environ},
+            env={**_inherited(), **_SETTINGS, **self.environ},
         )
         return Completed(done.returncode, done.stdout)
 
@@ -66,6 +83,10 @@ class Git:
     def within(self, environ: Mapping[str, str]) -> "Git":
         """Return git with more environment variables."""
         return Git(self.program, self.folder, {**self.environ, **environ})
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _REDIRECTING}
 
 
 def split(output: bytes) -> tuple[str, ...]:

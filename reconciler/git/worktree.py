@@ -13,13 +13,12 @@ from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.disk.atomic import os_errors, read_file, remove_file, replace_file
+from reconciler.git.history import head
 from reconciler.git.merge import Merged
 from reconciler.git.program import Git
 from reconciler.git.trees import Tree, TreeFile, entries, read_tree
 
 _RECORD = "reconciler-promotion"
-_NO_ENTRY = TreeFile("0", "0" * 40)
-"""In the input of `update-index`: this path has no entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Folder:
     def is_clean(self) -> bool:
         """Return whether files, index and HEAD agree here. Files that git ignores do not count."""
         options = ("status", "--porcelain", "-z", "--untracked-files=all")
-        return not self.git.names(*options, "--", str(self.place))
+        return not self.git.names(*options, "--", self.path)
 
     def files(self, commit: str) -> dict[str, TreeFile]:
         """Return the files of this folder in a commit, with paths relative to it."""
@@ -46,7 +45,7 @@ class Folder:
 
 def unmerged(git: Git) -> bool:
     """Return whether the index of the repository has files in conflict."""
-    return bool(git.names("ls-files", "--unmerged", "-z", "--", ":/"))
+    return bool(git.names("ls-files", "--unmerged", "-z"))
 
 
 def write(folder: Folder, before: Tree, merged: Merged, after: Tree, labels: Mapping[str, str]) -> None:
@@ -72,16 +71,16 @@ def write(folder: Folder, before: Tree, merged: Merged, after: Tree, labels: Map
 def commit(folder: Folder, branch: str, message: str) -> None:
     """Commit this folder, as it is in the index, to a new branch."""
     folder.git.run("switch", "--quiet", "--create", branch)
-    folder.git.run("commit", "--quiet", "--file=-", "--", str(folder.place), given=message.encode())
+    folder.git.run("commit", "--quiet", "--file=-", "--", folder.path, given=message.encode())
     remove_file(_record(folder.git))
 
 
 def restore(folder: Folder) -> tuple[str, ...]:
     """Get the folder back as it was before `write`; return the paths. ConfigurationError without a record."""
-    paths, known = _remembered(folder), folder.files("HEAD")
+    paths, known, gone = _remembered(folder), folder.files("HEAD"), _no_entry(folder.git)
     added = [path for path in paths if path not in known]
-    gone = entries(folder.within((path, _NO_ENTRY) for path in added))
-    folder.git.run("update-index", "-z", "--index-info", given=gone)
+    given = entries(folder.within((path, gone) for path in added))
+    folder.git.run("update-index", "-z", "--index-info", given=given)
     for path in added:
         _remove(folder, path)
     back = "".join(
@@ -90,7 +89,7 @@ def restore(folder: Folder) -> tuple[str, ...]:
     if back:
         options = ("--source=HEAD", "--staged", "--worktree", "--pathspec-from-file=-", "--pathspec-file-nul")
         given = back.encode("utf-8", "surrogateescape")
-        folder.git.run("--literal-pathspecs", "restore", *options, given=given)
+        folder.git.run("restore", *options, given=given)
     remove_file(_record(folder.git))
     return tuple(paths)
 
@@ -101,15 +100,20 @@ def _differs(path: str, before: Tree, merged: Merged, after: Tree) -> bool:
 
 def _staged(folder: Folder, changed: Iterable[str], merged: Merged, after: Tree) -> bytes:
     """Return the input of `update-index`: one entry for a path, or the stages of a conflict."""
-    parts = []
+    parts, gone = [], _no_entry(folder.git)
     for path in changed:
         if path in merged.stages or path not in after:
-            parts.append(entries(folder.within([(path, _NO_ENTRY)])))
+            parts.append(entries(folder.within([(path, gone)])))
         else:
             parts.append(entries(folder.within([(path, after[path])])))
         for stage, file in merged.stages.get(path, {}).items():
             parts.append(entries(folder.within([(path, file)]), stage))
     return b"".join(parts)
+
+
+def _no_entry(git: Git) -> TreeFile:
+    """Return what removes an entry in `update-index`: mode 0, and an id as long as the repository's ids."""
+    return TreeFile("0", "0" * len(head(git)))
 
 
 def _check_out(folder: Folder, files: Tree) -> None:
@@ -148,8 +152,7 @@ def _record(git: Git) -> Path:
 
 
 def _remember(folder: Folder, paths: list[str]) -> None:
-    head = folder.git.run("rev-parse", "HEAD").text
-    record = {"head": head, "folder": folder.path, "paths": paths}
+    record = {"head": head(folder.git), "folder": folder.path, "paths": paths}
     replace_file(_record(folder.git), json.dumps(record).encode())
 
 
@@ -161,7 +164,7 @@ def _remembered(folder: Folder) -> list[str]:
         raise ConfigurationError(
             f"{folder.path}: no promotion is in progress", remedy="see what changed with `git status`"
         )
-    if record["head"] != folder.git.run("rev-parse", "HEAD").text:
+    if record["head"] != head(folder.git):
         remove_file(_record(folder.git))
         raise ConfigurationError(
             f"{folder.path}: the promotion was committed, or another commit was checked out since",

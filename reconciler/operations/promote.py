@@ -132,7 +132,11 @@ def prepare(root: Path, request: PromotionRequest, proofs: Mapping[Address, Proo
         },
         after={**files, **locked},
         merged=merged,
-        labels={ours: request.target, theirs: request.source},
+        labels={
+            base: f"{request.source} as last promoted",
+            ours: request.target,
+            theirs: request.source,
+        },
         lock=lock,
         specs=desired.segments,
         comparison=None if merged.stages else _checked(target, {**files, **locked}, trees.ours),

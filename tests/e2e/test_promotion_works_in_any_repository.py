@@ -64,6 +64,61 @@ def test_a_commit_has_nothing_else(tmp_path: Path) -> None:
     assert committed == [f"environments/production/{one}" for one in (LAPSED, "promotion.lock")]
 
 
+def test_a_repository_with_sha256_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setenv("GIT_DEFAULT_HASH", "sha256")
+        repository = promoted_once(log := Transcript(PromotionRepository.make(tmp_path)))
+    repository.move("sandbox", LAPSED, "audiences/moved.yaml")
+    repository.commit()
+    before = repository.texts("production")
+    assert log.promote() == 0
+    assert log.promote("--abort") == 0
+    assert (status(repository), repository.texts("production")) == ([], before)
+    log.promoted()
+    assert log.promote("--check") == 0
+
+
+def test_the_variables_of_another_repository_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hook of git has such variables."""
+    repository = promoted_once(Transcript(PromotionRepository.make(tmp_path / "work")))
+    repository.edit("sandbox", LAPSED, "title: Lapsed", "title: Lapsed buyers")
+    repository.commit()
+    other = PromotionRepository.make(tmp_path / "other").root
+    foreign = {
+        "GIT_DIR": other / ".git",
+        "GIT_WORK_TREE": other,
+        "GIT_INDEX_FILE": other / ".git" / "index",
+        "GIT_OBJECT_DIRECTORY": other / ".git" / "objects",
+        "GIT_ICASE_PATHSPECS": 1,
+    }
+    with monkeypatch.context() as patched:
+        for name, value in foreign.items():
+            patched.setenv(name, str(value))
+        prepared = prepare(repository.root, PromotionRequest("sandbox", "production"), {})
+        carry_out(prepared)
+    assert status(repository) == [f"M  environments/production/{one}" for one in (LAPSED, "promotion.lock")]
+
+
+def test_markers_with_a_base_name_it(tmp_path: Path) -> None:
+    repository = PromotionRepository.make(tmp_path)
+    repository.git("config", "merge.conflictStyle", "zdiff3")
+    conflict(Transcript(repository))
+    text = repository.read("production", LAPSED)
+    assert "<<<<<<< production\n" in text
+    assert "||||||| sandbox as last promoted\n" in text
+
+
+def test_a_branch_named_like_an_option_is_a_branch(tmp_path: Path) -> None:
+    repository = promoted_once(Transcript(PromotionRepository.make(tmp_path)))
+    branch = f"--output={tmp_path}/written"
+    repository.git("update-ref", f"refs/heads/{branch}", "HEAD")
+    prepared = prepare(tmp_path, PromotionRequest("sandbox", "production", branch=branch), {})
+    assert not prepared.changed
+    assert not (tmp_path / "written").exists()
+
+
 class CrashError(Exception):
     """A kill."""
 
