@@ -13,8 +13,10 @@ from reconciler.git.trees import TreeFile
 
 NEEDS = (2, 45)
 """The first git whose `merge-tree --merge-base` takes trees (its release notes)."""
-_SETTINGS = ("-c", "merge.renames=true", "-c", "merge.directoryRenames=false")
-"""Renames are found whatever the user's settings are; files are not moved because their neighbours were."""
+_SETTINGS = ("-c", "merge.renames=true", "-c", "merge.directoryRenames=false", "-c", "merge.default=text")
+"""The same merge whatever the user's settings are. Files are not moved because their neighbours were."""
+_OPTIONS = ("--write-tree", "-z", "--no-messages", "-Xfind-renames=100%")
+"""Only an unchanged file counts as moved: callers give other moved files the same path in all trees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,7 @@ class Merged:
 
 def merge(git: Git, base: str, ours: str, theirs: str) -> Merged:
     """Return the merge of three trees, named by their ids. ConfigurationError if git cannot merge them."""
-    options = ("--write-tree", "-z", "--no-messages", f"--merge-base={base}")
-    done = git.ask(*_SETTINGS, "merge-tree", *options, ours, theirs)
+    done = git.ask(*_SETTINGS, "merge-tree", *_OPTIONS, f"--merge-base={base}", ours, theirs)
     if done.code not in (0, 1):
         raise ConfigurationError(
             f"`git merge-tree` failed with exit code {done.code}",

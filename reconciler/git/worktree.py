@@ -59,11 +59,12 @@ def write(folder: Folder, before: Tree, merged: Merged, after: Tree, labels: Map
     ]
     _remember(folder, changed)
     folder.git.run("update-index", "-z", "--index-info", given=_staged(folder, changed, merged, after))
-    _check_out(folder, {path: after[path] for path in changed if path in after})
     for path in changed:
         if path not in after:
             _remove(folder, path)
-        elif path in merged.stages:
+    _check_out(folder, {path: after[path] for path in changed if path in after})
+    for path in changed:
+        if path in after and path in merged.stages:
             _label(folder.place / path, labels)
     folder.git.ask("update-index", "-q", "--refresh")
 

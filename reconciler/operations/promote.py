@@ -28,6 +28,7 @@ from reconciler.git.merge import NEEDS, Merged, merge
 from reconciler.git.program import find_git
 from reconciler.git.trees import Tree, TreeFile, read_tree, store_blob, write_tree
 from reconciler.git.worktree import Folder
+from reconciler.manifests.moved_files import at_common_paths, common_paths
 from reconciler.manifests.promotable import select
 from reconciler.manifests.promotion_lock import lock_text
 from reconciler.operations.promotion_trees import (
@@ -114,8 +115,9 @@ def prepare(root: Path, request: PromotionRequest, proofs: Mapping[Address, Proo
     trees = _Trees(last_promoted(git, last, target), manifests_of(git, target), manifests_of(git, source))
     selected = select(request.only, [one.documents for one in (trees.theirs, trees.base, trees.ours)])
     promoted = _promoted(trees, selected)
-    base, ours = write_tree(git, trees.base.files), write_tree(git, trees.ours.files)
-    theirs = write_tree(git, promoted.files)
+    sides = (trees.base, trees.ours, promoted)
+    paths = common_paths(*(one.documents for one in sides))
+    base, ours, theirs = (write_tree(git, at_common_paths(one.files, paths)) for one in sides)
     merged = merge(git, base, ours, theirs)
     files = read_tree(git, merged.tree, "")
     _check_collisions(files, trees.ours, target)

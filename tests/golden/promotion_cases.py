@@ -163,6 +163,30 @@ def file_renamed(log: Transcript) -> None:
     log.files()
 
 
+def file_renamed_on_both_sides(log: Transcript) -> None:
+    """Production keeps its path, also in the next promotion."""
+    repository = promoted_once(log)
+    repository.move("sandbox", LAPSED, "audiences/retention/lapsed.yaml")
+    repository.edit("sandbox", "audiences/retention/lapsed.yaml", "title: Lapsed", "title: Lapsed buyers")
+    repository.move("production", LAPSED, "audiences/lost.yaml")
+    repository.edit("production", "audiences/lost.yaml", "last_order > 1", "last_order > 30")
+    repository.commit()
+    log.promoted()
+    log.files()
+    log.promote()
+
+
+def audience_replaced_by_a_similar_one(log: Transcript) -> None:
+    """The edit of production is of the removed audience: it does not move to the new one."""
+    repository = promoted_once(log)
+    repository.remove("sandbox", LAPSED)
+    repository.write("sandbox", "audiences/churned.yaml", audience("churned"))
+    repository.edit("production", LAPSED, "last_order > 1", "last_order > 30")
+    repository.commit()
+    assert log.promote() == 8
+    log.files()
+
+
 def file_split_in_two(log: Transcript) -> None:
     repository = log.repository
     both = f"{audience('lapsed')}---\n{audience('loyal')}"
@@ -323,6 +347,8 @@ CASES: dict[str, Case] = {
         conflict_is_aborted,
         second_promotion_after_a_conflict,
         file_renamed,
+        file_renamed_on_both_sides,
+        audience_replaced_by_a_similar_one,
         file_split_in_two,
         file_deleted_in_the_source,
         file_deleted_in_the_source_and_changed_in_the_target,

@@ -175,12 +175,29 @@ def remove(world: Promotions, environment: str) -> None:
         world.repository.remove(environment, path)
 
 
+def supersede(world: Promotions, environment: str) -> None:
+    """Replace an audience by a similar one of another name."""
+    if world.random.random() < 0.4 and (path := world.file(environment)):
+        world.repository.remove(environment, path)
+        add(world, environment)
+
+
 def move(world: Promotions, environment: str) -> None:
     if path := world.file(environment):
         world.repository.move(environment, path, f"audiences/moved/{world.fresh()}.yaml")
 
 
-EDITORS: tuple[Callable[[Promotions, str], None], ...] = (add, add, edit, edit, edit, edit, remove, move)
+EDITORS: tuple[Callable[[Promotions, str], None], ...] = (
+    add,
+    add,
+    edit,
+    edit,
+    edit,
+    edit,
+    remove,
+    supersede,
+    move,
+)
 
 
 @pytest.mark.parametrize("part", range(PARTS))
