@@ -19,6 +19,7 @@ from reconciler.git.program import Git
 from reconciler.git.trees import Tree, TreeFile, entries, read_tree
 
 _RECORD = "reconciler-promotion"
+_IN_PROGRESS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,28 @@ def write(folder: Folder, before: Tree, merged: Merged, after: Tree, labels: Map
     folder.git.ask("update-index", "-q", "--refresh")
 
 
+def unfinished(git: Git) -> bool:
+    """Return whether a merge, a rebase, a cherry-pick or a revert is in progress."""
+    options = [part for name in _IN_PROGRESS for part in ("--git-path", name)]
+    paths = git.run("rev-parse", *options).text.splitlines()
+    return any((git.folder / path).exists() for path in paths)
+
+
 def commit(folder: Folder, branch: str, message: str) -> None:
-    """Commit this folder, as it is in the index, to a new branch."""
-    folder.git.run("switch", "--quiet", "--create", branch)
-    folder.git.run("commit", "--quiet", "--file=-", "--", folder.path, given=message.encode())
+    """Commit this folder, as it is in the index, to a branch that begins at HEAD.
+
+    ConfigurationError if git refuses the commit: the result stays in the working tree and the index.
+    """
+    switched = folder.git.ask("switch", "--quiet", "--force-create", branch)
+    given = message.encode()
+    done = (
+        switched.code or folder.git.ask("commit", "--quiet", "--file=-", "--", folder.path, given=given).code
+    )
+    if done:
+        raise ConfigurationError(
+            f"git did not commit the result to {branch} (exit code {done}); it is in the index",
+            remedy=f"run `git commit -- {folder.path}` to see why: a hook, a signature, or no `user.email`",
+        )
     remove_file(_record(folder.git))
 
 

@@ -151,12 +151,12 @@ def carry_out(prepared: Prepared) -> None:
 
 
 def new_branch(prepared: Prepared) -> str:
-    """Return the name of a branch for the result. ConfigurationError if the branch exists."""
+    """Return the name of a branch for the result. ConfigurationError if it exists with another commit."""
     request, git = prepared.request, prepared.folder.git
     branch = f"promote-{request.source}-to-{request.target}-{prepared.lock.tree[:8]}"
-    if history.commit_of(git, f"refs/heads/{branch}"):
+    if history.commit_of(git, f"refs/heads/{branch}") not in ("", history.head(git)):
         raise ConfigurationError(
-            f"the branch {branch} exists already",
+            f"the branch {branch} exists already, with another commit",
             remedy="delete it with `git branch -D`, or commit the result yourself",
         )
     return branch

@@ -46,6 +46,9 @@ def check_repository(git: Git, folders: tuple[Folder, ...]) -> None:
     if worktree.unmerged(git):
         remedy = "resolve them with `git mergetool` and commit, or undo the merge that caused them"
         flaws.append(Finding("", "the index has files in conflict", remedy))
+    elif worktree.unfinished(git):
+        remedy = "finish it, or abort it"
+        flaws.append(Finding("", "a merge, a rebase, a cherry-pick or a revert is in progress", remedy))
     if history.is_shallow(git):
         flaws.append(
             Finding("", "this clone is shallow, so it lacks the commits of earlier promotions", remedy)

@@ -52,6 +52,15 @@ def unmerged_index(made: PromotionRepository) -> str:
     return "the index has files in conflict"
 
 
+def merge_in_progress(made: PromotionRepository) -> str:
+    made.git("switch", "--quiet", "--create", "change")
+    made.edit("sandbox", LAPSED, "title: Lapsed", "title: Gone")
+    made.commit()
+    made.git("switch", "--quiet", "main")
+    made.git("merge", "--quiet", "--no-commit", "--no-ff", "change")
+    return "a merge, a rebase, a cherry-pick or a revert is in progress"
+
+
 def not_on_the_target_branch(made: PromotionRepository) -> str:
     made.git("switch", "--quiet", "--create", "change")
     made.edit("sandbox", LAPSED, "title: Lapsed", "title: Gone")
@@ -123,6 +132,7 @@ OBSTACLES: tuple[Callable[[PromotionRepository], str], ...] = (
     dirty_source,
     untracked_file_in_the_target,
     unmerged_index,
+    merge_in_progress,
     not_on_the_target_branch,
     lost_base,
     lock_edited_by_hand,
@@ -174,13 +184,30 @@ def test_a_folder_without_git_is_refused(repository: PromotionRepository) -> Non
     assert "needs a git repository" in promote(repository, code=3)
 
 
-def test_a_branch_that_exists_is_not_overwritten(repository: PromotionRepository) -> None:
+def test_a_branch_with_another_commit_is_not_overwritten(repository: PromotionRepository) -> None:
     repository.edit("sandbox", LAPSED, "title: Lapsed", "title: Gone")
     repository.commit()
     tree = repository.git("rev-parse", "HEAD:environments/sandbox").strip()
-    repository.git("branch", f"promote-sandbox-to-production-{tree[:8]}")
+    repository.git("branch", f"promote-sandbox-to-production-{tree[:8]}", "HEAD~1")
     assert "exists already" in promote(repository, "--commit", code=3)
     assert not repository.git("status", "--short")
+
+
+def test_a_refused_commit_can_be_repeated_or_undone(repository: PromotionRepository, tmp_path: Path) -> None:
+    hook = tmp_path / "hooks" / "pre-commit"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(hook.stat().st_mode | stat.S_IEXEC)
+    repository.edit("sandbox", LAPSED, "title: Lapsed", "title: Gone")
+    repository.commit()
+    repository.git("config", "core.hooksPath", str(hook.parent))
+    said = " ".join(promote(repository, "--commit", code=3).split())
+    assert "git did not commit the result to promote-sandbox-to-production-" in said
+    assert "git commit -- environments/production" in said
+    promote(repository, "--abort", code=0)
+    assert not repository.git("status", "--short")
+    repository.git("config", "--unset", "core.hooksPath")
+    assert "Committed to the branch" in promote(repository, "--commit", code=0)
 
 
 def test_another_source_is_refused(repository: PromotionRepository) -> None:
