@@ -170,6 +170,7 @@ def _promote(stop: object, root: Path, options: PromoteOptions, shown: "CommandC
 
 
 def _save(file: Path, prepared: "Prepared", rows: "tuple[DifferenceRow, ...]") -> None:
+    from reconciler.core.pii import redacted_path
     from reconciler.disk.atomic import replace_file
     from reconciler.render.markdown.promotion import PromotionText, promotion_markdown
 
@@ -181,29 +182,33 @@ def _save(file: Path, prepared: "Prepared", rows: "tuple[DifferenceRow, ...]") -
         rows,
         needs.files if needs else (),
         needs.credentials if needs else (),
+        [redacted_path(path) for path in prepared.conflicts],
     )
     replace_file(file, promotion_markdown(text).encode())
 
 
 def _report(prepared: "Prepared", rows: "tuple[DifferenceRow, ...]", shown: "CommandConsole") -> None:
     from reconciler.core.errors import Finding, PartialApplyError
+    from reconciler.core.pii import redacted_path
     from reconciler.render.document.differences import totals
-    from reconciler.render.terminal.differences import print_differences
+    from reconciler.render.terminal.differences import print_differences, print_needs
 
     request = prepared.request
     ways = f"{request.source} {request.target}"
-    if prepared.conflicts:
+    comparison = prepared.comparison
+    if comparison is None:
         folder = prepared.folder.path
         raise PartialApplyError(
             f"the merge of {request.source} into {request.target} has conflicts",
             remedy=f"resolve them (`git mergetool`), then `git add` and commit; or undo the promotion with "
             f"`reconciler promote {ways} --abort`",
-            findings=[Finding(f"{folder}/{path}", BOTH_CHANGED) for path in prepared.conflicts],
+            findings=[
+                Finding(f"{folder}/{redacted_path(path)}", BOTH_CHANGED) for path in prepared.conflicts
+            ],
         )
     if not prepared.changed:
         shown.out.print(f"Nothing to promote: {request.target} has all of {request.source}.")
         return
-    differences = prepared.comparison.differences if prepared.comparison else ()
-    print_differences(
-        request.source, request.target, rows, totals(differences) or "No definition changes.", shown.out
-    )
+    summary = totals(comparison.differences) or "No definition changes."
+    print_differences(request.source, request.target, rows, summary, shown.out)
+    print_needs(request.target, comparison.needs.files, comparison.needs.credentials, shown.out)

@@ -21,7 +21,10 @@ HEADINGS = {
 
 @dataclass(frozen=True, slots=True)
 class PromotionText:
-    """The content of the text. `files` and `credentials` are what the target must have for it."""
+    """The content of the text. `files` and `credentials` are what the target must have for it.
+
+    `commit` is that of the promoted source; "" for a comparison. `conflicts` are paths.
+    """
 
     source: str
     target: str
@@ -29,6 +32,7 @@ class PromotionText:
     rows: Sequence[DifferenceRow]
     files: Sequence[str] = ()
     credentials: Sequence[str] = ()
+    conflicts: Sequence[str] = ()
 
 
 def promotion_markdown(text: PromotionText) -> str:
@@ -41,7 +45,19 @@ def _lines(text: PromotionText) -> Iterator[str]:
     of = f" at {code(text.commit[:12])}" if text.commit else ""
     yield f"### {code(text.source)} → {code(text.target)}"
     yield ""
-    yield f"The definitions come from {code(text.source)}{of}." if text.rows else "Nothing differs."
+    if text.rows or text.conflicts:
+        yield f"The definitions come from {code(text.source)}{of}."
+    else:
+        yield "No definition changes." if text.commit else "Nothing differs."
+    if text.conflicts:
+        yield from (
+            "",
+            "#### Conflicts",
+            "",
+            "Resolve these files. Then `reconciler diff` shows what differs.",
+            "",
+        )
+        yield from (f"- {code(one)}" for one in text.conflicts)
     for kind in DifferenceKind:
         if rows := [row for row in text.rows if row.kind is kind]:
             yield from ("", f"#### {HEADINGS[kind]}", "")

@@ -42,3 +42,19 @@ def difference_lines(
             yield from wrapped(value, "", 4, out, hang=2)
     yield Text()
     yield from wrapped(summary, "bold", 0, out)
+
+
+def print_needs(target: str, files: Sequence[str], credentials: Sequence[str], out: Console) -> None:
+    """Print what the target must have for the promoted definitions; nothing if it has all."""
+    show(_need_lines(target, files, credentials, out), out)
+
+
+def _need_lines(
+    target: str, files: Sequence[str], credentials: Sequence[str], out: Console
+) -> Iterator[Text]:
+    if files or credentials:
+        yield Text()
+        yield Text(f"{name(target)} must have")
+    for what, names in (("files in its data root", files), ("consents for credentials", credentials)):
+        if names:
+            yield from wrapped(f"{what}: {', '.join(map(name, names))}", "", 2, out, hang=2)
