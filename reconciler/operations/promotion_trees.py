@@ -50,9 +50,8 @@ def check_repository(git: Git, folders: tuple[Folder, ...]) -> None:
         remedy = "finish it, or abort it"
         flaws.append(Finding("", "a merge, a rebase, a cherry-pick or a revert is in progress", remedy))
     if history.is_shallow(git):
-        flaws.append(
-            Finding("", "this clone is shallow, so it lacks the commits of earlier promotions", remedy)
-        )
+        lacking = "this clone is shallow, so it lacks the commits of earlier promotions"
+        flaws.append(Finding("", lacking, FETCH_ALL))
     flaws += [
         Finding(
             folder.path, "the folder has changes that are not committed", "commit them, or `git stash` them"
