@@ -3,6 +3,7 @@
 import pytest
 from support.in_memory_environment import DesiredSegment, InMemoryEnvironment
 
+from reconciler.core.errors import CancelledError
 from reconciler.core.model import Address
 from reconciler.core.series import SeriesPoint
 
@@ -52,3 +53,19 @@ def test_a_failed_address_counts_what_was_acknowledged_before(world: InMemoryEnv
     adds = [point.adds for point in (*first, *second) if point.address == LAPSED]
     assert sum(adds) == 10
     assert [point.size for point in second if point.address == LAPSED] == [10]
+
+
+def test_a_stopped_run_leaves_points_of_what_was_acknowledged(
+    world: InMemoryEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acknowledged = []
+
+    def check() -> None:
+        if len(acknowledged) == 4:
+            raise CancelledError("stopped")
+
+    world.criteo.watch = lambda write: acknowledged.append(write) if getattr(write, "values", None) else None
+    monkeypatch.setattr(world.clock, "check", check)
+    report = world.run()
+    assert isinstance(report.stopped, CancelledError)
+    assert report.points == (SeriesPoint(LAPSED, 10, 10, 0, 0), SeriesPoint(LOYAL, None, 4, 0, 0))
