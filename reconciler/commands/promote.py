@@ -10,7 +10,10 @@ from reconciler.commands.support.completions import environment_names
 from reconciler.commands.support.options import CommonOptions, stop_event, with_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.commands.support.console import CommandConsole
+    from reconciler.core.verification import Verification
     from reconciler.operations.promote import Prepared
     from reconciler.render.document.differences import DifferenceRow
 
@@ -120,17 +123,18 @@ def _check(stop: object, root: Path, options: PromoteOptions, shown: "CommandCon
     settings = options.common.settings()
     ways = ((options.source, options.target),) if options.target else promoted_environments(root)
     findings: list[Finding] = []
+    read: dict[str, Sequence[Verification] | None] = {}
+
+    def known(name: str) -> "Sequence[Verification] | None":
+        read[name] = verifications(settings, name, stop_event(stop), shown)
+        return read[name]
+
     for source, target in ways:
-        found = check(
-            root,
-            source,
-            target,
-            options.branch,
-            lambda name: verifications(settings, name, stop_event(stop), shown),
-        )
+        found = check(root, source, target, options.branch, known)
         findings += found
         if not found:
-            shown.out.print(f"promotion.lock of {target} is correct.")
+            compared = "" if read.get(source) is not None else f" The state of {source} was not compared."
+            shown.out.print(f"promotion.lock of {target} is correct.{compared}")
     if findings:
         raise RefusedError("promotion.lock is not correct", findings=findings)
     if not ways:

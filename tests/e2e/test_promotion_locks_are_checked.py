@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.promotion_repository import DESTINATIONS, PromotionRepository, audience
+from support.cli import surroundings
+from support.forked_command import run
+from support.promotion_repository import DESTINATIONS, SURROUNDINGS, PromotionRepository, audience
 
 from reconciler.core.endpoints import EndpointKind
 from reconciler.core.errors import Finding
@@ -28,7 +30,7 @@ NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 @pytest.fixture
 def repository(tmp_path: Path) -> PromotionRepository:
     """One audience was promoted."""
-    made = PromotionRepository.make(tmp_path)
+    made = PromotionRepository.make(tmp_path / "work")
     made.write("sandbox", LAPSED, audience("lapsed"))
     made.commit()
     promote(made)
@@ -204,6 +206,10 @@ def test_a_proof_is_compared_with_the_state_of_the_source(repository: PromotionR
     assert checked(repository, found) == ()
     earlier = verification(repository, NOW - timedelta(days=1))
     failed = replace(found, outcome=VerificationOutcome.TOO_FEW)
+    clone = PromotionRepository(repository.root.with_name("clone"))
+    repository.git("clone", "--quiet", f"file://{repository.root}", str(clone.root))
+    code, said = run(clone.root, ("promote", "--check"), surroundings(**SURROUNDINGS))
+    assert (code, "The state of sandbox was not compared." in " ".join(said.split())) == (0, True), said
     for known in (earlier, failed, replace(found, seat=Seat("1", "2"))):
         [problem] = checked(repository, known)
         assert problem.problem == "the state of sandbox does not prove email/lapsed as the lock states"

@@ -21,10 +21,11 @@ Target = Annotated[str, click.argument("target", metavar="TO", shell_complete=en
 def verifications(
     settings: Settings, source: str, stop: StopSignal, shown: CommandConsole
 ) -> Sequence[Verification] | None:
-    """Return what is verified in an environment; None, with a warning, if its state is not readable here."""
+    """Return what is verified in an environment; None if its state is not here, or unreadable (a warning)."""
     try:
         with open_workspace(settings, source, stop, shown.progress, read=load_without_sources) as space:
-            return space.store.reader().verifications().verifications
+            reader = space.store.reader()
+            return reader.verifications().verifications if reader.head() else None
     except (StorageError, ConfigurationError, AuthenticationError) as error:
         click.echo(f"Warning: the verifications of {source} can't be read: {error.problem}", err=True)
         return None
