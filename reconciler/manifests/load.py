@@ -7,6 +7,7 @@ from pathlib import Path
 from reconciler.core.api_versions import SUPPORT
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError
+from reconciler.core.promotion.gates import NOTHING_PROMOTED
 from reconciler.manifests import countries, project
 from reconciler.manifests.build import build
 from reconciler.manifests.checks import references as links
@@ -22,6 +23,9 @@ from reconciler.manifests.syntax.nodes import Issue, ManifestDocument, findings
 from reconciler.manifests.syntax.pitfalls import inspect
 
 _OLDEST_SUPPORTED = "2026-01"
+_UNGATED = (
+    "promotion.lock records promotions, but environment.yaml has no `promotion`: no gate checks changes"
+)
 _KNOWN_VERSIONS = tuple(version for version in SUPPORT if version >= _OLDEST_SUPPORTED)
 
 
@@ -70,8 +74,10 @@ def _built(
     _refuse(flaws, inventory.environment)
     noted = (*_version_notes(inventory), *notes, *links.notes(inventory))
     built = build(inventory, data_root, noted, placeholders(inventory))
-    gated = built.environment.promotion is not None
-    return replace(built, promotion=promotion_record(root, inventory.environment)) if gated else built
+    record = promotion_record(root, inventory.environment)
+    if built.environment.promotion:
+        return replace(built, promotion=record)
+    return replace(built, notes=(*built.notes, _UNGATED)) if record != NOTHING_PROMOTED else built
 
 
 def _refuse(flaws: list[Issue], environment: str) -> None:

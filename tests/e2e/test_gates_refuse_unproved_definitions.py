@@ -185,6 +185,14 @@ def test_an_audience_that_exists_only_here_is_applied(repository: PromotionRepos
     repository.edit("production", "environment.yaml", GATES, GATES.replace("}", ", own: {lapsed: [all]}}"))
     code, said = run(repository, "apply", "production", "--yes")
     assert code == 0, said
+    assert "email/lapsed: not promoted from sandbox, on purpose (promotion.own)" in said
+
+
+def test_a_plan_without_gates_states_it_if_definitions_were_promoted(repository: PromotionRepository) -> None:
+    repository.edit("production", "environment.yaml", GATES, "")
+    code, said = run(repository, "plan", "production")
+    assert code == 0, said
+    assert "environment.yaml has no `promotion`: no gate checks changes" in " ".join(said.split())
 
 
 def test_a_part_that_differs_on_purpose_is_applied_and_noted(repository: PromotionRepository) -> None:

@@ -82,12 +82,13 @@ def differences(promoted: PromotedDefinition, spec: SegmentSpec) -> tuple[Portab
 
 
 def own_notes(gate: PromotionGate, record: PromotionRecord, specs: Iterable[SegmentSpec]) -> Iterator[str]:
-    """Yield a note for each address with parts that differ on purpose."""
+    """Yield a note for each address with parts that differ on purpose, and for each that exists only here."""
     for spec in specs:
         promoted = record.lock.definition(spec.address) if record.lock else None
         own = gate.own_parts(spec.address)
-        named = ", ".join(part for part in differences(promoted, spec) if part in own) if promoted else ""
-        if named:
+        if promoted is None and own == {*PortablePart}:
+            yield f"{spec.address}: not promoted from {gate.source}, on purpose (promotion.own)"
+        elif promoted and (named := ", ".join(part for part in differences(promoted, spec) if part in own)):
             yield f"{spec.address}: {named} differs from {gate.source} on purpose (promotion.own)"
 
 

@@ -137,6 +137,14 @@ def test_a_part_of_its_own_may_differ_and_is_noted(pattern: str) -> None:
     assert [*own_notes(gate, NOTHING_PROMOTED, [changed])] == []
 
 
+def test_an_address_that_exists_only_here_is_noted() -> None:
+    gate = replace(GATE, own=(OwnParts("lapsed", (*PortablePart,)),))
+    assert [*own_notes(gate, NOTHING_PROMOTED, [SPEC])] == [
+        "email/lapsed: not promoted from sandbox, on purpose (promotion.own)"
+    ]
+    assert [*own_notes(gate, record(PROMOTED), [SPEC])] == []
+
+
 @pytest.mark.parametrize("pattern", ["loyal", "sms/lapsed"])
 def test_parts_of_another_address_do_not_count(pattern: str) -> None:
     gate = replace(GATE, own=(OwnParts(pattern, (PortablePart.SOURCE,)),))
