@@ -124,32 +124,35 @@ class AudienceBuilder:
                 fine[audience] = one
         built: Built = {}
         if fine:
-            exclusions = self._excluded(cursor, found.staged, fine)
+            exclusions, lost = self._excluded(cursor, found.staged, fine)
             kept = tuple(map(found.staged.counts, range(len(found.staged.scan.identifiers))))
             for audience, one in list(fine.items()):
                 if problem := _apart(cursor, found.staged, kept, audience, one):
                     refused[one.name] = problem
                     del fine[audience]
-            if exclusions.uses:
+            if lost:
                 exclusions.spread()
-            targets = StagedTargets(cursor, self.snapshots, self.lists, found.staged, exclusions, kept, fine)
+            targets = StagedTargets(
+                cursor, self.snapshots, self.lists, found.staged, exclusions, kept, fine, lost
+            )
             built |= {fine[audience].name: one for audience, one in targets.all().items()}
         return built | {name: refusal(name, problem) for name, problem in refused.items()}
 
     def _excluded(
         self, cursor: duckdb.DuckDBPyConnection, staged: StagedRows, audiences: Mapping[int, SharedAudience]
-    ) -> Exclusions:
-        """Looks for values on lists; then, where only some people are wanted, takes the sample."""
+    ) -> tuple[Exclusions, bool]:
+        """Looks for values on lists; then, where only some people are wanted, takes the sample.
+
+        Returns whether an audience loses a row, too.
+        """
         staged.gather()
         exclusions = Exclusions(cursor, staged, _uses(staged, audiences))
-        if exclusions.uses:
-            exclusions.find()
+        lost = bool(exclusions.uses) and exclusions.find()
         if self.sample_rows is not None:
-            staged.sample(self.sample_rows, excluded=bool(exclusions.uses))
+            staged.sample(self.sample_rows, excluded=lost)
             staged.gather()
-            if exclusions.uses:
-                exclusions.find()
-        return exclusions
+            lost = lost and exclusions.find()
+        return exclusions, lost
 
 
 def _uses(staged: StagedRows, audiences: Mapping[int, SharedAudience]) -> tuple[ListUse, ...]:

@@ -29,7 +29,7 @@ class ListUse:
 
 @dataclass(frozen=True, slots=True)
 class Exclusions:
-    """Tables of a cursor, and gone with it. `find` comes first, then `spread`."""
+    """Tables of a cursor, and gone with it. `find` comes first; `spread` and the rest if it found a row."""
 
     cursor: duckdb.DuckDBPyConnection
     staged: StagedRows
@@ -43,8 +43,11 @@ class Exclusions:
     def _columns(self) -> range:
         return range(len(self.staged.scan.identifiers))
 
-    def find(self) -> None:
-        """Fills `outs`, the rows that some audience loses because a value of the row is on a list."""
+    def find(self) -> bool:
+        """Fills `outs`, the rows that some audience loses because a value of the row is on a list.
+
+        Returns whether there is one.
+        """
         matched = sorted({one.index for one in self.uses})
         for index in matched:
             self._hit(index, self._on(index))
@@ -57,15 +60,14 @@ class Exclusions:
             for index in matched
             for word, column in enumerate(BitSets(len(self._on(index))).columns("h"))
         ]
-        found = f"SELECT staged.rowid AS row, staged.*, {', '.join(hits)} FROM staged{tables}"
+        looked_up = f"SELECT staged.rowid AS row, staged.*, {', '.join(hits)} FROM staged{tables}"
         out = ", ".join(
             f"({column} & {self._lost_through(word)}) AS o{word}"
             for word, column in enumerate(self._sets.columns("k"))
         )
-        self.cursor.execute(
-            f"CREATE OR REPLACE TEMP TABLE outs AS SELECT * FROM (SELECT *, {out} FROM ({found})) "
-            f"WHERE {self._sets.any('o')}"
-        )
+        outs = f"SELECT * FROM (SELECT *, {out} FROM ({looked_up})) WHERE {self._sets.any('o')}"
+        found = self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE outs AS {outs}").fetchone()
+        return found is not None and found[0] > 0
 
     def spread(self) -> None:
         """Fills `lost_0`…, the values that some audience loses."""

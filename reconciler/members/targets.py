@@ -29,6 +29,7 @@ Column = tuple[int, Hashing]
 """The number of an identifier column of the scan, and a hashing of its values."""
 Refs = Mapping[int, SnapshotRef]
 """Sets of members by audience; empty ones are left out."""
+NOBODY: Refs = {}
 NOTHING: Mapping[int, int] = {}
 
 
@@ -36,7 +37,8 @@ NOTHING: Mapping[int, int] = {}
 class StagedTargets:
     """`audiences` are those of the scan by their numbers, but for those that are refused.
 
-    `kept` are the numbers of rows that audiences keep, for each identifier column.
+    `kept` are the numbers of rows that audiences keep, for each identifier column. Nobody is `lost` where
+    no row of an audience has a value on a list.
     """
 
     cursor: duckdb.DuckDBPyConnection
@@ -46,6 +48,7 @@ class StagedTargets:
     exclusions: Exclusions
     kept: Sequence[Counts]
     audiences: Mapping[int, SharedAudience]
+    lost: bool
     _found: dict[ListUse, Refs] = field(default_factory=dict)
     _excluded: dict[tuple[ListUse, Column], Refs] = field(default_factory=dict)
 
@@ -85,7 +88,7 @@ class StagedTargets:
         sampled = bool(self.staged.scan.people)
         return ColumnCounts(
             self.kept[index],
-            self.exclusions.counts(index) if self.exclusions.uses else {},
+            self.exclusions.counts(index) if self.lost else {},
             self.staged.counts(index, "u") if sampled else {},
         )
 
@@ -94,7 +97,7 @@ class StagedTargets:
 
     def _members(self, column: Column, wanting: list[int]) -> Refs:
         index, hashing = column
-        values = self.exclusions.remaining(index) if self.exclusions.uses else f"values_{index}"
+        values = self.exclusions.remaining(index) if self.lost else f"values_{index}"
         found = self.staged.classes(index)
         return self._sets(members(self.staged.sets, values, hashing, found, wanting), hashing)
 
@@ -110,12 +113,8 @@ class StagedTargets:
             by_lists[listed].append(audience)
         suppressed: dict[int, SnapshotRef] = {}
         for columns, audiences in by_lists.items():
-            gone = self.exclusions.gone(index, hashing, audiences)
             listed_members = self.lists.members(self.cursor, columns, hashing) if columns else EMPTY_SNAPSHOT
-            if listed_members:
-                known = self.snapshots.relation(self.cursor, listed_members)
-                gone = f"SELECT g.* FROM ({gone}) AS g ANTI JOIN {known} AS l USING (member)"
-            others = self._sets(gone, hashing)
+            others = self._gone(column, audiences, listed_members) if self.lost else {}
             suppressed |= {
                 audience: self.snapshots.united(
                     self.cursor, hashing, listed_members, others.get(audience, EMPTY_SNAPSHOT)
@@ -124,6 +123,14 @@ class StagedTargets:
             }
         return suppressed
 
+    def _gone(self, column: Column, audiences: list[int], listed_members: SnapshotRef) -> Refs:
+        """The people whom audiences lose with a row, but for those on a list."""
+        gone = self.exclusions.gone(*column, audiences)
+        if listed_members:
+            known = self.snapshots.relation(self.cursor, listed_members)
+            gone = f"SELECT g.* FROM ({gone}) AS g ANTI JOIN {known} AS l USING (member)"
+        return self._sets(gone, column[1])
+
     def _lists(
         self, audience: int, column: Column, wanting: list[int], counts: Mapping[int, "ColumnCounts"]
     ) -> Iterator[ReadList]:
@@ -131,17 +138,17 @@ class StagedTargets:
         for listed, kind, found in self.audiences[audience].lists:
             index = self._index(self.audiences[audience], kind)
             use = next(one for one in self.exclusions.uses if (one.index, one.column) == (index, found))
-            if use not in self._found:
+            if self.lost and use not in self._found:
                 self._found[use] = self._sets(self.exclusions.found(use), Hashing.SHA256)
-            if (use, column) not in self._excluded:
+            if self.lost and (use, column) not in self._excluded:
                 query = self.exclusions.excluded(use, *column, wanting)
                 self._excluded[use, column] = self._sets(query, column[1])
             looked = counts[index].looked(audience)
             matches = ListMatches(
                 identifier_type=self.staged.scan.identifiers[column[0]].identifier_type,
                 hashing=column[1],
-                found=self._found[use].get(audience, EMPTY_SNAPSHOT),
-                excluded=self._excluded[use, column].get(audience, EMPTY_SNAPSHOT),
+                found=self._found.get(use, NOBODY).get(audience, EMPTY_SNAPSHOT),
+                excluded=self._excluded.get((use, column), NOBODY).get(audience, EMPTY_SNAPSHOT),
                 rows=sum(looked.values()),
                 empty=looked[Class.EMPTY],
                 malformed=sum(n for one, n in looked.items() if one >= Class.FLAWED),
