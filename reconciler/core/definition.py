@@ -34,7 +34,8 @@ def redefined(spec: SegmentSpec, resource: ResourceState | None) -> tuple[PartCh
     from deepdiff import DeepDiff  # its import takes long: see core/plan/changes.py
 
     before, after = dict(resource.parts), dict(parts_of(spec))
-    found = DeepDiff(before, after, view="tree")
+    # With a threshold, dictionaries that share few keys are one change without a path.
+    found = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0)
     kinds = ("values_changed", "dictionary_item_added", "dictionary_item_removed")
     paths = {str(level.path(output_format="list")[0]) for kind in kinds for level in found.get(kind, ())}
     return tuple(PartChange(path, before.get(path, ""), after.get(path, "")) for path in sorted(paths))

@@ -69,6 +69,14 @@ def test_parts_that_come_and_go_are_named(world: InMemoryEnvironment) -> None:
     )
 
 
+def test_each_of_many_new_parts_is_named(world: InMemoryEnvironment) -> None:
+    one, columns = spec(world), ((IdentifierType.EMAIL, "mail"),)
+    lists = tuple(Exclusion((f"out-{number}.csv",), columns) for number in range(30))
+    named = redefined(replace(one, audience=replace(one.audience, exclusion_lists=lists)), resource(world))
+    added = {PartChange(f"exclude[{number}].files", "", f"out-{number}.csv") for number in range(1, 30)}
+    assert added <= set(named)
+
+
 def test_what_was_never_applied_in_full_is_compared_with_nothing(world: InMemoryEnvironment) -> None:
     one = sourced(spec(world), where="true")
     assert redefined(one, None) == ()
