@@ -114,6 +114,12 @@ def find_git(folder: Path, least: Sequence[int], purpose: str) -> Git:
             f"{purpose} needs git {wanted}; this is git {has}", remedy="install a newer git"
         )
     root = git.ask("rev-parse", "--show-toplevel").text
+    if not root and any((one / ".git").exists() for one in (folder, *folder.parents)):
+        raise ConfigurationError(
+            f"{purpose} needs git, which refuses to read this repository",
+            remedy="run `git status` here to see why; if another user owns the folder, as in a container, "
+            "add it to `safe.directory` with `git config --global --add`",
+        )
     if not root:
         raise ConfigurationError(
             f"{purpose} needs a git repository, and this folder is in none",

@@ -184,6 +184,12 @@ def test_a_folder_without_git_is_refused(repository: PromotionRepository) -> Non
     assert "needs a git repository" in promote(repository, code=3)
 
 
+def test_a_repository_of_another_user_is_refused(repository: PromotionRepository) -> None:
+    said = promote(repository, code=3, GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
+    assert "which refuses to read this repository" in said
+    assert "safe.directory" in said
+
+
 def test_a_branch_with_another_commit_is_not_overwritten(repository: PromotionRepository) -> None:
     repository.edit("sandbox", LAPSED, "title: Lapsed", "title: Gone")
     repository.commit()
