@@ -57,9 +57,13 @@ def before_deadline(plan: Plan, batch_size: int, computed_at: datetime) -> Plan:
 def in_order(jobs: Iterable[Job], left: float, seconds: float) -> tuple[list[Job], set[Job]]:
     """Return all jobs in the order in which they are sent, and those that are complete after `left` seconds.
 
-    A call takes `seconds`. Urgent jobs come before all others, also those that are late.
+    A call takes `seconds`. Urgent jobs come before all others, also those that are late. Of
+    them, those whose waits end too late come last.
     """
-    urgent = sorted((one for one in jobs if one.urgent), key=lambda one: (one.calls, one.waits, one.address))
+    urgent = sorted(
+        (one for one in jobs if one.urgent),
+        key=lambda one: (one.waits + one.calls * seconds > left, one.calls, one.waits, one.address),
+    )
     others = [one for one in jobs if not one.urgent]
     start, done = 0.0, set[Job]()
     for one in urgent:

@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 from golden import plan_cases as cases
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.core.members import Delta
@@ -46,6 +46,10 @@ def lawful(order: Sequence[Job]) -> bool:
 
 
 @given(some_jobs(), st.integers(-1, 20))
+@example(
+    [Job(Address("offsite", "a0"), 1, 2.0, urgent=True), Job(Address("offsite", "a1"), 2, 0.0, urgent=True)],
+    2,
+)
 def test_no_other_order_completes_more(jobs: list[Job], left: int) -> None:
     order, done = in_order(jobs, left, 1.0)
     best = max((len(complete(order, left)) for order in permutations(jobs) if lawful(order)), default=0)
