@@ -24,6 +24,7 @@ from reconciler.core.remote import (
     Acknowledgement,
     BulkResult,
     CallerIdentity,
+    DeleteResult,
     NewSegment,
     RateLimit,
     Segment,
@@ -134,6 +135,10 @@ class SegmentWriter(Protocol):
         self, account_id: str, patches: Sequence[SegmentPatch], before_send: Callable[[], None]
     ) -> BulkResult:
         """bulkUpdateAudienceSegments; at most 50 at once."""
+        ...
+
+    def delete(self, account_id: str, ids: Sequence[str], before_send: Callable[[], None]) -> DeleteResult:
+        """bulkDeleteAudienceSegments; at most 50 at once."""
         ...
 
     def change_members(

@@ -98,6 +98,14 @@ class BulkResult:
     earlier_unconfirmed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class DeleteResult:
+    """The results of a bulk delete, in the order sent: None for a deleted segment, or a failure."""
+
+    items: tuple[ItemFailure | None, ...]
+    earlier_unconfirmed: bool = False
+
+
 RESERVE = 0.04
 """Share of its calls that an apply leaves to commands that only read, such as a plan at the same time."""
 SMALLEST_WITH_RESERVE = 10

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from reconciler.core.remote import (
     BulkResult,
+    DeleteResult,
     ItemFailure,
     NewSegment,
     Segment,
@@ -50,6 +51,16 @@ def updated(sent: Sequence[SegmentPatch], body: object, account_id: str) -> Bulk
     returned = _returned(body, account_id)
     found = [_changed(item, account_id, returned) for item in sent]
     return _answer(found, body, [f"{item.id}\n{item.name or ''}" for item in sent])
+
+
+def deleted(ids: Sequence[str], body: object) -> DeleteResult:
+    """Return the results of a delete. Items are matched by ID."""
+    returned = {str(mapping(item).get("id", "")) for item in items(mapping(body).get("data"))}
+    missing = {at: one for at, one in enumerate(ids) if one not in returned}
+    reported = [problem for problem in problems(body) if problem.counts]
+    reasons = _reasons(missing, reported)
+    unsure = any(problem.type == "availability" for problem in reported)
+    return DeleteResult(tuple(reasons.get(at) for at in range(len(ids))), unsure and bool(missing))
 
 
 def refused(count: int, body: object) -> BulkResult:

@@ -11,6 +11,7 @@ from reconciler.core.model import IdentifierType
 from reconciler.core.remote import (
     Acknowledgement,
     BulkResult,
+    DeleteResult,
     NewSegment,
     RateLimit,
     Segment,
@@ -156,6 +157,36 @@ class CriteoWriter:
         unconfirmed = any(isinstance(item, Unconfirmed) for item in answer.items)
         return replace(answer, earlier_unconfirmed=reply.uncertain or unconfirmed)
 
+    def delete(self, account_id: str, ids: Sequence[str], leaving: Callable[[], None]) -> DeleteResult:
+        call = ApiCall(
+            "POST",
+            f"{self._session.root}/accounts/{account_id}/audience-segments/delete",
+            f"{SEGMENTS}/delete",
+            f"deleting {_named(ids)}",
+            wire.delete_body(ids),
+            writes=True,
+        )
+        reply = self._session.send(call, lambda body: _not_deleted(ids, body), leaving)
+        if isinstance(reply, Rejected):
+            return self._deleted_apart(account_id, reply, ids, leaving)
+        answer = bulk.deleted(ids, reply.body)
+        unconfirmed = any(isinstance(item, Unconfirmed) for item in answer.items)
+        return replace(answer, earlier_unconfirmed=reply.uncertain or unconfirmed)
+
+    def _deleted_apart(
+        self, account_id: str, reply: Rejected, ids: Sequence[str], leaving: Callable[[], None]
+    ) -> DeleteResult:
+        """A 400 refuses the whole call for one bad item: item by item, each gets its own answer."""
+        if reply.status != BAD_REQUEST or not problems(reply.body):
+            raise reply.error
+        if len(ids) == 1:
+            return replace(bulk.deleted(ids, reply.body), earlier_unconfirmed=False)
+        answers = [self.delete(account_id, [one], leaving) for one in ids]
+        return DeleteResult(
+            items=tuple(chain.from_iterable(answer.items for answer in answers)),
+            earlier_unconfirmed=any(answer.earlier_unconfirmed for answer in answers),
+        )
+
     def change_members(
         self,
         segment_id: str,
@@ -237,6 +268,15 @@ def _unsettled(patches: Sequence[SegmentPatch], body: object, account_id: str) -
         return OutcomeUnknown(f"it was answered with {unavailable.code or 'an error'}")
     items = bulk.updated(patches, body, account_id).items
     unconfirmed = all(isinstance(item, Unconfirmed) for item in items)
+    return OutcomeUnknown("the answer doesn't say what was done") if unconfirmed else None
+
+
+def _not_deleted(ids: Sequence[str], body: object) -> OutcomeUnknown | None:
+    """Return an unknown outcome if Criteo was unavailable for some items, or reported about none of them."""
+    unavailable = next((problem for problem in problems(body) if problem.type == "availability"), None)
+    if unavailable:
+        return OutcomeUnknown(f"it was answered with {unavailable.code or 'an error'}")
+    unconfirmed = all(isinstance(item, Unconfirmed) for item in bulk.deleted(ids, body).items)
     return OutcomeUnknown("the answer doesn't say what was done") if unconfirmed else None
 
 

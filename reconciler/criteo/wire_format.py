@@ -74,6 +74,10 @@ def update_body(patches: Sequence[SegmentPatch]) -> bytes:
     return orjson.dumps({"data": [_patch(patch) for patch in patches]})
 
 
+def delete_body(ids: Sequence[str]) -> bytes:
+    return orjson.dumps({"data": [{"type": "AudienceSegment", "id": one} for one in ids]})
+
+
 def members_body(identifier_type: IdentifierType, operation: Operation, identifiers: Identifiers) -> bytes:
     attributes = {
         "operation": operation,

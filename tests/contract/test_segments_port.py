@@ -14,7 +14,7 @@ from reconciler.core.errors import AuthenticationError, RejectedError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
 from reconciler.core.ports import SegmentReader, SegmentWriter
-from reconciler.core.remote import ItemFailure, NewSegment, Segment, SegmentPatch
+from reconciler.core.remote import DeleteResult, ItemFailure, NewSegment, Segment, SegmentPatch
 from reconciler.core.secret import Secret
 from reconciler.criteo.connection import connect
 from reconciler.criteo.grants import ClientCredentials, ClientKeys
@@ -176,6 +176,24 @@ def test_items_of_an_update_fail_on_their_own(remote: Remote) -> None:
     assert failures(answer.items) == ["segment-not-found", "name-must-be-unique", ""]
 
 
+def test_segments_are_deleted_and_the_others_stay(remote: Remote) -> None:
+    one, two, three = made(remote, "One"), made(remote, "Two"), made(remote, "Three")
+    result = remote.writer.delete(ACCOUNT, [one.id, three.id], at_once)
+    assert result == DeleteResult((None, None))
+    assert [item.id for item in remote.reader.segments(ACCOUNT)] == [two.id]
+
+
+def test_items_of_a_delete_fail_on_their_own(remote: Remote) -> None:
+    """One is missing, one is deleted; in the order of the call."""
+    gone, there = made(remote, "Gone"), made(remote, "There")
+    remote.delete(gone.id)
+    result = remote.writer.delete(ACCOUNT, [gone.id, there.id], at_once)
+    failed, deleted = result.items
+    assert isinstance(failed, ItemFailure)
+    assert (failed.code, deleted) == ("segment-not-found", None)
+    assert remote.reader.segments(ACCOUNT) == ()
+
+
 def test_segments_are_found_by_id_if_they_exist(remote: Remote) -> None:
     one, two, three = made(remote, "One"), made(remote, "Two"), made(remote, "Three")
     remote.delete(two.id)
@@ -249,5 +267,5 @@ def test_an_account_with_consent_answers_a_probe(remote: Remote) -> None:
 
 
 def test_a_reader_has_no_way_to_write(remote: Remote) -> None:
-    for name in ("create", "update", "change_members", "writer"):
+    for name in ("create", "update", "delete", "change_members", "writer"):
         assert not hasattr(remote.reader, name)

@@ -31,6 +31,7 @@ from reconciler.core.model import IdentifierType
 from reconciler.core.remote import (
     Acknowledgement,
     BulkResult,
+    DeleteResult,
     ItemFailure,
     NewSegment,
     RateLimit,
@@ -41,7 +42,7 @@ from reconciler.core.remote import (
 )
 
 T = TypeVar("T")
-WRITES = frozenset({"create", "update", "add", "remove"})
+WRITES = frozenset({"create", "update", "delete", "add", "remove"})
 
 
 @dataclass
@@ -248,7 +249,7 @@ class FakeCriteo:
             return answer, bool(fault)
         if fault == "rejected":
             raise RejectedError(f"Criteo refuses to {operation}", code="rejected-by-fake")
-        if fault == "partial" and operation in {"create", "update"}:
+        if fault == "partial" and operation in {"create", "update", "delete"}:
             return partial(), False
         self._unanswered(fault, commit, partial)
         if fault.startswith("crash"):
@@ -358,6 +359,17 @@ class FakeWriter:
         items, again = self._criteo.call("update", ids, len(patches), commit, lambda: commit(1), leaving)
         return BulkResult(items, earlier_unconfirmed=again)
 
+    def delete(self, account_id: str, ids: Sequence[str], leaving: Callable[[], None]) -> DeleteResult:
+        def commit(refused: int = 0) -> tuple[ItemFailure | None, ...]:
+            return tuple(
+                self._delete(account_id, one) if at >= refused else ItemFailure("refused", "partial")
+                for at, one in enumerate(ids)
+            )
+
+        named = ",".join(ids)
+        items, again = self._criteo.call("delete", named, len(ids), commit, lambda: commit(1), leaving)
+        return DeleteResult(items, earlier_unconfirmed=again)
+
     def change_members(
         self,
         segment_id: str,
@@ -402,6 +414,13 @@ class FakeWriter:
         segment.updated_at = self._criteo.clock.now()
         self._criteo.done("update", segment)
         return segment.value
+
+    def _delete(self, account_id: str, segment_id: str) -> ItemFailure | None:
+        segment = self._criteo.account(account_id).pop(segment_id, None)
+        if segment is None:
+            return ItemFailure("no such segment", "segment-not-found")
+        self._criteo.done("delete", segment)
+        return None
 
     def _change(
         self, segment_id: str, identifier_type: IdentifierType, operation: Operation, values: list[str]
