@@ -27,6 +27,7 @@ COMMANDS = {
     "doctor": "Check the connection to Criteo; name each fix",
     "plan": "Show what would change at Criteo; write nothing",
     "apply": "Plan, then apply the plan",
+    "teardown": "Remove an environment's members, and forget or delete its segments",
     "drift": "Show what changed outside reconciler since the last apply",
     "show": "Show a saved plan, in any format",
     "diff": "Show what differs between two environments, and what is verified",

@@ -1,9 +1,11 @@
 """The batch size of one run: lowered if Criteo refuses a batch as too large and accepts a smaller batch."""
 
 import threading
+from collections.abc import Iterable
 
 from reconciler.core.errors import CallTooLargeError, RejectedError
 from reconciler.core.members import Batch
+from reconciler.core.state.resource import SegmentState
 
 
 class BatchSize:
@@ -44,3 +46,9 @@ class BatchSize:
                 f"{error.problem}: a batch of 1 identifier is too large", remedy=error.remedy, code=error.code
             ) from None
         return min(half, self._size)
+
+
+def smallest_batch_size(segments: Iterable[SegmentState], otherwise: int) -> int:
+    """Return the batch size with which unfinished transfers resume: the smallest that a run came down to."""
+    transfers = (segment.transfer for segment in segments)
+    return min((one.batch_size for one in transfers if one and one.batch_size), default=otherwise)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.apply.batch_size import BatchSize
+from reconciler.apply.batch_size import BatchSize, smallest_batch_size
 from reconciler.core.errors import (
     AuthenticationError,
     InvalidIdentifiersError,
@@ -19,13 +19,14 @@ from reconciler.core.events import (
     ChangeOutcome,
     Event,
     SegmentCreated,
+    SegmentDeleted,
     SegmentUpdated,
 )
 from reconciler.core.members import AppliedList
 from reconciler.core.model import Address, Api
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, SegmentWriter, StateWriter
 from reconciler.core.series import SeriesPoint
-from reconciler.core.state.resource import ResourceState, SegmentState, Slot, smallest_batch_size
+from reconciler.core.state.resource import MemberSlot, ResourceState, SegmentState
 
 REMOTE_FAILURES = (RemoteError, AuthenticationError)
 """Failures of Criteo that end one address; every other error ends the run."""
@@ -105,13 +106,11 @@ class StateRecorder:
         self._tools.state.drop(resource)
         del self._resources[resource.address]
 
-    def known_holding(self, address: Address, slot: Slot) -> SegmentState | None:
+    def known_holding(self, address: Address, slot: MemberSlot) -> SegmentState | None:
         resource = self.known(address)
-        if resource is None:
-            return None
-        return resource.current if slot == "current" else resource.replacement
+        return resource.holding(slot) if resource else None
 
-    def holding(self, address: Address, slot: Slot) -> SegmentState:
+    def holding(self, address: Address, slot: MemberSlot) -> SegmentState:
         holding = self.known_holding(address, slot)
         if holding is None:
             raise AssertionError(f"{address} has no {slot} segment")
@@ -121,19 +120,16 @@ class StateRecorder:
         """Name these exclusion lists in the resource state from its next write on."""
         self._lists[address] = lists
 
-    def put(self, address: Address, slot: Slot, holding: SegmentState) -> None:
+    def put(self, address: Address, slot: MemberSlot, holding: SegmentState) -> None:
         """Write one segment state; the first segment state of an address creates its resource state."""
         resource = self.known(address)
         if resource is None:
             self.write(ResourceState(address=address, current=holding))
             return
         lists = self._lists.get(address, resource.lists)
-        if slot == "current":
-            self.write(replace(resource, current=holding, lists=lists))
-        else:
-            self.write(replace(resource, replacement=holding, lists=lists))
+        self.write(replace(resource.with_holding(slot, holding), lists=lists))
 
-    def took(self, event: SegmentCreated | SegmentUpdated | BatchAcknowledged) -> None:
+    def took(self, event: SegmentCreated | SegmentUpdated | SegmentDeleted | BatchAcknowledged) -> None:
         """Record that Criteo accepted a write."""
         self.wrote = True
         if isinstance(event, BatchAcknowledged):

@@ -8,14 +8,24 @@ from typing import assert_never
 from reconciler.apply.jobs import Job, RunJobs, by_credential
 from reconciler.apply.recorder import FAILURES, ApplyContext, StateRecorder
 from reconciler.apply.setup import run_setup
-from reconciler.apply.transfer import remove_suppressed, send_members
+from reconciler.apply.teardown import delete_segments, empty_segments
+from reconciler.apply.transfer import Route, remove_suppressed, send_members
 from reconciler.apply.updates import update_segments
 from reconciler.core.definition import parts_of
 from reconciler.core.errors import CancelledError, ReconcilerError, RefusedError, StorageError
 from reconciler.core.events import ChangeOutcome
 from reconciler.core.members import AppliedList
 from reconciler.core.model import Address
-from reconciler.core.plan.changes import Forget, Removal, Replace, SegmentChange, address_of
+from reconciler.core.plan.changes import (
+    Delete,
+    Empty,
+    Forget,
+    Removal,
+    Replace,
+    SegmentChange,
+    Teardown,
+    address_of,
+)
 from reconciler.core.plan.model import Plan
 from reconciler.core.plan.rejections import failure
 from reconciler.core.plan.steps import PromoteReplacement, UpdateSegment
@@ -82,24 +92,31 @@ def apply(
 
 def _carry_out(plan: Plan, tools: ApplyContext, ledger: StateRecorder, run_jobs: RunJobs) -> None:
     sending: list[SegmentChange] = []
+    emptying: list[Teardown] = []
     for change in plan.changes:
-        if isinstance(change, Forget):
-            _forget(tools, ledger, change)
-        else:
-            sending.append(change)
+        match change:
+            case Forget():
+                _forget(tools, ledger, change)
+            case Empty() | Delete():
+                emptying.append(change)
+            case _:
+                sending.append(change)
     run_setup(tools, ledger, sending, run_jobs)
     standing = [change for change in sending if change.spec.address not in ledger.ended]
     # Suppressed members first, then the shortest transfers, or the best order before a deadline.
     ordered = plan.deadline.order if plan.deadline else ()
     places = {address: place for place, address in enumerate(ordered)}
     standing.sort(key=partial(_urgency, places))
-    jobs = [(removal.spec, _leaving(tools, ledger, removal)) for removal in plan.removals]
-    jobs += [(change.spec, _job(tools, ledger, change)) for change in standing]
-    groups = by_credential((spec.credential, job) for spec, job in jobs)
+    jobs = [(one.spec.credential, _leaving(tools, ledger, one)) for one in plan.removals]
+    jobs += [(one.spec.credential, _job(tools, ledger, one)) for one in standing]
+    jobs += [(one.emptying.credential, _emptying(tools, ledger, one)) for one in emptying]
+    groups = by_credential(jobs)
     largest = [max(_departing(removal), default=0) for removal in plan.removals]
     largest += [change.members.delta.total for change in standing]
+    largest += [change.emptying.removes for change in emptying]
     sizes = [min(size, tools.api.batch_size) for size in largest]
     run_jobs(groups, workers_per_group(sizes, max(1, len(groups))))
+    delete_segments(tools, ledger, [one for one in emptying if isinstance(one, Delete)])
 
 
 def _departing(removal: Removal) -> Iterator[int]:
@@ -109,15 +126,28 @@ def _departing(removal: Removal) -> Iterator[int]:
 def _leaving(tools: ApplyContext, ledger: StateRecorder, removal: Removal) -> Job:
     """Remove suppressed members. The address stays blocked: only a failed removal is an outcome."""
 
+    def work() -> None:
+        for departure in removal.departures:
+            remove_suppressed(tools, ledger, removal, departure)
+
+    return _with_outcome(tools, ledger, removal.spec.address, work)
+
+
+def _emptying(tools: ApplyContext, ledger: StateRecorder, change: Teardown) -> Job:
+    return _with_outcome(tools, ledger, change.address, partial(empty_segments, tools, ledger, change))
+
+
+def _with_outcome(tools: ApplyContext, ledger: StateRecorder, address: Address, work: Job) -> Job:
+    """Return a job that records a failure or an interruption. `work` records that it is complete."""
+
     def job() -> None:
         tools.clock.check()
         try:
-            for departure in removal.departures:
-                remove_suppressed(tools, ledger, removal, departure)
+            work()
         except FAILURES as error:
-            ledger.end(removal.spec.address, ChangeOutcome.FAILED, error)
+            ledger.end(address, ChangeOutcome.FAILED, error)
         except (CancelledError, StorageError):
-            ledger.end(removal.spec.address, ChangeOutcome.INTERRUPTED)
+            ledger.end(address, ChangeOutcome.INTERRUPTED)
             raise
 
     return job
@@ -138,27 +168,14 @@ def _forget(tools: ApplyContext, ledger: StateRecorder, change: Forget) -> None:
 
 
 def _job(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange) -> Job:
-    def job() -> None:
-        address = change.spec.address
-        tools.clock.check()
-        try:
-            _complete(tools, ledger, change)
-        except FAILURES as error:
-            ledger.end(address, ChangeOutcome.FAILED, error)
-        except (CancelledError, StorageError):
-            ledger.end(address, ChangeOutcome.INTERRUPTED)
-            raise
-        else:
-            ledger.end(address, ChangeOutcome.APPLIED)
-
-    return job
+    return _with_outcome(tools, ledger, change.spec.address, partial(_complete, tools, ledger, change))
 
 
 def _complete(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange) -> None:
     address, lists = change.spec.address, change.members.target.applied_lists(tools.clock.now())
     _keep_lists(tools, ledger, address, lists)
     if change.steps.transfer is not None:
-        send_members(tools, ledger, change, change.steps.transfer)
+        send_members(tools, ledger, Route.to(change.spec), change.steps.transfer)
     if isinstance(change, Replace):
         _check_accepted(ledger.holding(address, "replacement"), change)
     for step in change.steps.finalize:
@@ -175,6 +192,7 @@ def _complete(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange)
     definition, parts = change.spec.definition, parts_of(change.spec)
     ledger.write(replace(resource, definition=definition, parts=parts, forgotten_at=None, lists=lists))
     _check_accepted(resource.current, change)
+    ledger.end(address, ChangeOutcome.APPLIED)
 
 
 def _check_accepted(holding: SegmentState, change: SegmentChange) -> None:

@@ -1,12 +1,14 @@
 """Members sent to one segment: each batch is saved as dispatched, then sent, then acknowledged."""
 
+from dataclasses import dataclass
 from itertools import takewhile
 
 from reconciler.apply.recorder import REMOTE_FAILURES, ApplyContext, StateRecorder
 from reconciler.core.errors import CallTooLargeError, CancelledError, OutcomeUnknownError
 from reconciler.core.events import BatchAcknowledged, TransferStarted
 from reconciler.core.members import Batch
-from reconciler.core.plan.changes import Removal, SegmentChange
+from reconciler.core.model import Address, SegmentSpec
+from reconciler.core.plan.changes import Removal
 from reconciler.core.plan.observed import Departure, MemberDiff
 from reconciler.core.plan.rejections import failure, nothing_accepted
 from reconciler.core.plan.steps import SendMembers
@@ -14,22 +16,36 @@ from reconciler.core.state import resource as knowledge
 from reconciler.core.state.resource import SegmentState
 
 
-def send_members(
-    tools: ApplyContext, ledger: StateRecorder, change: SegmentChange, step: SendMembers
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The address whose members are sent, and its credential. `spec`: of an address that is managed.
+
+    Its guards limit the rejected identifiers.
+    """
+
+    address: Address
+    credential: str
+    spec: SegmentSpec | None
+
+    @classmethod
+    def to(cls, spec: SegmentSpec) -> "Route":
+        return cls(spec.address, spec.credential, spec)
+
+
+def send_members(tools: ApplyContext, ledger: StateRecorder, route: Route, step: SendMembers) -> None:
     """Bring one segment to its target, from any progress of an earlier run.
 
     Each batch takes one write of the resource state, which acknowledges the batch before and announces the
     next; a batch that has to wait takes one more.
     Raises what the writer raises; the resource state then names what may have happened.
     """
-    address, slot = change.spec.address, step.slot
+    address, slot = route.address, step.slot
     holding = _begun(tools, ledger.holding(address, slot), step)
     if holding.transfer is None:
         raise AssertionError("a transfer has begun")
     total = holding.transfer.size.total
     tools.emit(TransferStarted(address, total, holding.transfer.acknowledged))
-    holding = _send_all(tools, ledger, change, step, holding, total)
+    holding = _send_all(tools, ledger, route, step, holding, total)
     ledger.put(address, slot, knowledge.complete_transfer(holding, tools.clock.now()))
 
 
@@ -48,7 +64,7 @@ def remove_suppressed(
     step = SendMembers(slot, target, MemberDiff(base, maybe, urgent, size, abandoned=True))
     holding = _begun(tools, before, step)
     tools.emit(TransferStarted(address, size.priority_removes, 0))
-    holding = _send_all(tools, ledger, removal, step, holding, size.priority_removes)
+    holding = _send_all(tools, ledger, Route.to(removal.spec), step, holding, size.priority_removes)
     others = size.total > size.priority_removes
     ledger.put(address, slot, holding if others else knowledge.complete_transfer(holding, tools.clock.now()))
 
@@ -56,7 +72,7 @@ def remove_suppressed(
 def _send_all(
     tools: ApplyContext,
     ledger: StateRecorder,
-    change: SegmentChange | Removal,
+    route: Route,
     step: SendMembers,
     holding: SegmentState,
     total: int,
@@ -64,41 +80,39 @@ def _send_all(
     """Send the positions up to `total`, in smaller batches after each that Criteo refuses as too large."""
     size: int | None = ledger.batches.size
     while size is not None:
-        holding, size = _send_in_batches(tools, ledger, change, step, holding, total, size)
+        holding, size = _send_in_batches(tools, ledger, route, step, holding, total, size)
     return holding
 
 
 def _send_in_batches(
     tools: ApplyContext,
     ledger: StateRecorder,
-    change: SegmentChange | Removal,
+    route: Route,
     step: SendMembers,
     holding: SegmentState,
     total: int,
     size: int,
 ) -> tuple[SegmentState, int | None]:
     """Return the segment state, and the smaller batch size for the rest; None if all were acknowledged."""
-    address, batches = change.spec.address, tools.engine.batches(holding, size)
+    address, batches = route.address, tools.engine.batches(holding, size)
     for batch in takewhile(lambda batch: batch.start < total, batches):
-        _go_on(tools, ledger, change, step, holding)
+        _go_on(tools, ledger, route, step, holding)
         try:
-            holding, rejected = _sent(tools, ledger, change, step, holding, batch, size)
+            holding, rejected = _sent(tools, ledger, route, step, holding, batch, size)
         except CallTooLargeError as error:
             return holding, ledger.batches.below(batch, error)
         ledger.accepted(size)
         count = batch.end - batch.start
         ledger.took(BatchAcknowledged(address, batch.operation, count, rejected, batch.end, total))
-        _stop_in_vain(ledger, change, step, holding)
+        _stop_in_vain(ledger, route, step, holding)
     return holding, None
 
 
-def _stop_in_vain(
-    ledger: StateRecorder, change: SegmentChange | Removal, step: SendMembers, holding: SegmentState
-) -> None:
+def _stop_in_vain(ledger: StateRecorder, route: Route, step: SendMembers, holding: SegmentState) -> None:
     """Stop sending if Criteo has rejected every identifier sent so far."""
-    if nothing_accepted(holding, change.spec.audience.guards.max_invalid):
-        ledger.put(change.spec.address, step.slot, holding)
-        if error := failure(holding, change.spec):
+    if route.spec and nothing_accepted(holding, route.spec.audience.guards.max_invalid):
+        ledger.put(route.address, step.slot, holding)
+        if error := failure(holding, route.spec):
             raise error
 
 
@@ -123,7 +137,7 @@ def _begun(tools: ApplyContext, holding: SegmentState, step: SendMembers) -> Seg
 def _go_on(
     tools: ApplyContext,
     ledger: StateRecorder,
-    change: SegmentChange | Removal,
+    route: Route,
     step: SendMembers,
     holding: SegmentState,
 ) -> None:
@@ -131,21 +145,21 @@ def _go_on(
     try:
         tools.clock.check()
     except CancelledError:
-        ledger.put(change.spec.address, step.slot, holding)
+        ledger.put(route.address, step.slot, holding)
         raise
 
 
 def _sent(
     tools: ApplyContext,
     ledger: StateRecorder,
-    change: SegmentChange | Removal,
+    route: Route,
     step: SendMembers,
     before: SegmentState,
     batch: Batch,
     size: int,
 ) -> tuple[SegmentState, int]:
     """Send one batch; return how many identifiers Criteo rejected as invalid."""
-    address, slot, quiet = change.spec.address, step.slot, tools.api.grace_period
+    address, slot, quiet = route.address, step.slot, tools.api.grace_period
     noted_at = tools.clock.now()
     smaller = ledger.batches.to_record(size)
     flying = knowledge.record_dispatch(before, batch, noted_at, smaller)
@@ -157,7 +171,7 @@ def _sent(
             ledger.put(address, slot, knowledge.record_dispatch(before, batch, now, smaller))
         tools.state.check_lock()
 
-    writer = tools.writers[change.spec.credential]
+    writer = tools.writers[route.credential]
     try:
         answer = writer.change_members(
             flying.segment_id, flying.key.identifier_type, batch.operation, batch.identifiers, leaving

@@ -11,8 +11,8 @@ from reconciler.core.errors import CancelledError, Finding, NotApprovedError, Pa
 from reconciler.core.members import Operation
 from reconciler.core.model import Address, Api
 from reconciler.core.plan.change_kinds import Cause, ChangeKind
-from reconciler.core.plan.changes import Change, Forget, address_of, kind_of
-from reconciler.core.plan.cost import own_calls
+from reconciler.core.plan.changes import Change, Delete, Empty, Ending, Forget, address_of, kind_of
+from reconciler.core.plan.cost import credential_of, own_calls
 from reconciler.core.plan.model import Plan
 
 
@@ -66,6 +66,8 @@ class PlanCreated:
     replace: int
     refill: int
     forget: int
+    empty: int
+    delete: int
     unchanged: int
     blocked: int
     adds: int
@@ -122,6 +124,12 @@ class SegmentCreated:
 @dataclass(frozen=True, slots=True)
 class SegmentUpdated:
     address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentDeleted:
+    address: Address
+    segment_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +216,13 @@ class RunEnded:
 
 
 StepEvent = (
-    SegmentCreated | SegmentUpdated | TransferStarted | BatchAcknowledged | BatchSizeLowered | ChangeEnded
+    SegmentCreated
+    | SegmentUpdated
+    | SegmentDeleted
+    | TransferStarted
+    | BatchAcknowledged
+    | BatchSizeLowered
+    | ChangeEnded
 )
 """The events of an apply."""
 
@@ -261,7 +275,8 @@ class EventFanout(ProgressReporter):
 def plan_made(plan: Plan, approvals: tuple[str, ...] = ()) -> PlanCreated:
     """Return the event of a plan: its counts, and the approvals that it is applied under."""
     kinds = Counter(kind_of(change) for change in plan.changes)
-    deltas = [change.members.delta for change in plan.changes if not isinstance(change, Forget)]
+    deltas = [change.members.delta for change in plan.changes if not isinstance(change, Ending)]
+    emptied = [change.emptying.removes for change in plan.changes if isinstance(change, Empty | Delete)]
     return PlanCreated(
         create=kinds[ChangeKind.CREATE],
         adopt=kinds[ChangeKind.ADOPT],
@@ -269,10 +284,12 @@ def plan_made(plan: Plan, approvals: tuple[str, ...] = ()) -> PlanCreated:
         replace=kinds[ChangeKind.REPLACE],
         refill=kinds[ChangeKind.REFILL],
         forget=kinds[ChangeKind.FORGET],
+        empty=kinds[ChangeKind.EMPTY],
+        delete=kinds[ChangeKind.DELETE],
         unchanged=len(plan.unchanged),
         blocked=len({one.address for one in plan.blocked}),
         adds=sum(delta.adds for delta in deltas),
-        removes=sum(delta.out for delta in deltas),
+        removes=sum(delta.out for delta in deltas) + sum(emptied),
         lineage=plan.basis.lineage,
         serial=plan.basis.serial,
         approvals=approvals,
@@ -301,7 +318,7 @@ def apply_started(plan: Plan, api: Api, now: datetime) -> ApplyStarted:
 
 def _credential(change: Change) -> str:
     """Return the credential of the calls; "" if there are none."""
-    return "" if isinstance(change, Forget) else change.spec.credential
+    return "" if isinstance(change, Forget) else credential_of(change)
 
 
 def addresses_blocked(plan: Plan) -> tuple[AddressBlocked, ...]:

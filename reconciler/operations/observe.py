@@ -93,7 +93,7 @@ def observe(
         targets=read.targets,
         comparisons=comparisons,
         statistics=statistics,
-        rates=_rates(readers),
+        rates=rates(readers),
         now=now,
         unread=read.unread,
         departures=departures(specs, resources, present, comparisons, read.targets, lists, engine),
@@ -119,7 +119,7 @@ def _comparisons(
 ) -> dict[Address, MemberDiff]:
     """Return the member diff of each address with a target. If Criteo lost members, all are sent again."""
     return {
-        at: _compare_lost(engine, one, targets[at]) if at in lost else _compare(engine, one, targets[at])
+        at: _compare_lost(engine, one, targets[at]) if at in lost else compare(engine, one, targets[at])
         for at, one in receiving.items()
         if at in targets
     }
@@ -194,7 +194,7 @@ def _confirmed(
     }
 
 
-def _compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:
+def compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:
     moving = holding.transfer
     base, maybe, collapsed = holding.confirmed, holding.uncertain, False
     if moving is not None and moving.target == target.members:
@@ -213,7 +213,7 @@ def _compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers)
 
 def _compare_lost(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:
     """Compare without confirmed members: all of the target is sent, and all other members are removed."""
-    return replace(_compare(engine, doubted(holding), target), abandoned=True)
+    return replace(compare(engine, doubted(holding), target), abandoned=True)
 
 
 def _newly_suppressed(
@@ -241,6 +241,6 @@ def counts(
     return found
 
 
-def _rates(readers: Mapping[str, SegmentReader]) -> dict[str, RateLimit]:
+def rates(readers: Mapping[str, SegmentReader]) -> dict[str, RateLimit]:
     rates = {credential: reader.rate_limit() for credential, reader in readers.items()}
     return {credential: rate for credential, rate in rates.items() if rate is not None}

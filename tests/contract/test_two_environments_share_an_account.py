@@ -14,6 +14,7 @@ from support.in_memory_environment import DesiredSegment, InMemoryEnvironment, K
 from support.integration_simulation import identifier
 
 from reconciler.core.model import Address
+from reconciler.core.plan.observed import TeardownEnd
 from reconciler.core.secret import Secret
 from reconciler.criteo.connection import connect
 from reconciler.criteo.grants import ClientCredentials, ClientKeys
@@ -103,6 +104,24 @@ def test_parallel_applies_never_share_a_segment(emulator: Emulator, names: tuple
             for world in (one, two):
                 for segment_id in world.ids():
                     assert emulator.members(segment_id) == world.members(ADDRESS)
+
+
+def test_a_teardown_touches_no_segment_of_another_environment(emulator: Emulator) -> None:
+    with ExitStack() as open_:
+        remotes = [remote(emulator, open_), remote(emulator, open_)]
+        emulator.ensure_account("2000", ("7",))
+        one, two = (
+            SharedAccount(name, "2000", each, person)
+            for name, each, person in zip(("sandbox", "staging"), remotes, "ab", strict=True)
+        )
+        two.wishes = {ADDRESS: DesiredSegment("Buyers 2", account_id="2000")}
+        one.run()
+        two.run()
+        assert not one.tear_down(TeardownEnd.DELETE).errors
+        [left] = emulator.segments()
+        assert {left.id} == two.ids()
+        assert emulator.members(left.id) == two.members(ADDRESS)
+        assert one.store.saved_resources == {}
 
 
 def at_once(*worlds: SharedAccount) -> list[str]:

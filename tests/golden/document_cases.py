@@ -207,6 +207,8 @@ def _approved(case: Case) -> Case:
 DOCUMENTS: dict[str, Case] = {
     **{name: partial(plan_document, *case) for name, case in cases.CASES.items()},
     "first-in-ci": _first_in_ci,
+    "teardown": lambda figures: _planned(cases.torn_down(), figures, DocumentType.TEARDOWN),
+    "teardown-of-nothing": lambda figures: _planned(cases.plan(), figures, DocumentType.TEARDOWN),
     "five-hundred": _case(_five_hundred),
     "many-destinations": _case(_many_destinations),
     "drift": _drift,

@@ -26,6 +26,9 @@ from reconciler.core.plan.changes import (
     AttributeChange,
     Change,
     Create,
+    Delete,
+    Empty,
+    Emptying,
     Forget,
     MemberChange,
     PartChange,
@@ -53,6 +56,7 @@ from reconciler.core.plan.reasons import (
     RemovedAndMissing,
     SegmentMissing,
     SourceChanged,
+    UnknownMembersRemain,
 )
 from reconciler.core.plan.steps import (
     CreateSegment,
@@ -169,6 +173,23 @@ def _fresh(one: SegmentSpec) -> SegmentSpec:
 
 def forgotten(one: SegmentSpec, count: int) -> Forget:
     return Forget(one.address, count, drop_state=False, reason=Removed())
+
+
+def emptying(one: SegmentSpec, count: int | None, removes: int, done: int = 0, **more: object) -> Emptying:
+    diff = MemberDiff(EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, Delta(0, 0, removes), resumes=done > 0)
+    transfers = (SendMembers("current", EMPTY_SNAPSHOT, diff, **more),) if removes else ()
+    return Emptying(one.name, one.key, "criteo", count, removes, done, transfers)
+
+
+def torn_down() -> Plan:
+    """A test environment of which one segment is emptied already, and one is missing."""
+    later = NOW + timedelta(minutes=12)
+    return plan(
+        Empty(LAPSED.address, emptying(LAPSED, 990, 990), ("88001",)),
+        Empty(HIGH.address, emptying(HIGH, None, 400, 590), ("88002",), UnknownMembersRemain()),
+        Delete(GOLD.address, emptying(GOLD, 990, 990, not_before=later), ("88003", "88004")),
+        Forget(Address("offsite-email", "cat-owners"), 11, drop_state=True, reason=SegmentMissing("88121")),
+    )
 
 
 def _question(one: SegmentChange) -> GuardInput:

@@ -9,7 +9,7 @@ from reconciler.core.approval.check import ApprovalCheck, check_approvals
 from reconciler.core.approval.context import CheckContext
 from reconciler.core.approval.model import ApprovalRecord, ApprovedPlan
 from reconciler.core.model import Address
-from reconciler.core.plan.changes import Change, Forget, Refill
+from reconciler.core.plan.changes import Change, Delete, Empty, Forget, Refill
 from reconciler.core.plan.losses import MemberCounts
 from reconciler.core.plan.model import Plan
 from reconciler.core.plan.reasons import Removed
@@ -18,6 +18,8 @@ from reconciler.core.state.resource import ResourceState, SegmentState, Transfer
 
 LAPSED = cases.LAPSED.address
 FORGOTTEN = Forget(LAPSED, 500, drop_state=False, reason=Removed())
+EMPTIED = Empty(LAPSED, cases.emptying(cases.LAPSED, 1_000, 1_000), ("1",))
+DELETED = Delete(LAPSED, cases.emptying(cases.LAPSED, 1_000, 1_000), ("1", "2"))
 CREATED = cases.create(cases.LAPSED, 10_000)
 MOVED = cases.update(cases.LAPSED, cases.members(10_000, 10_300, cases.Delta(0, 400, 100)))
 _ALL = cases.members(0, 10_000, cases.Delta(0, 10_000, 0))

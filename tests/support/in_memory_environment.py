@@ -31,10 +31,13 @@ from reconciler.core.model import (
 )
 from reconciler.core.plan.deadline import before_deadline
 from reconciler.core.plan.model import Plan
+from reconciler.core.plan.observed import TeardownEnd
 from reconciler.core.plan.planner import create_plan
-from reconciler.core.ports import StateReader
+from reconciler.core.plan.teardown import create_teardown
+from reconciler.core.ports import StateReader, StateWriter
 from reconciler.core.state.ownership_tag import tag, with_tag
 from reconciler.operations.observe import LoadedState, observe
+from reconciler.operations.observe_teardown import observe_teardown
 from reconciler.operations.read_sources import NO_READINGS, EarlierReadings
 
 OPEN = Guards(max_shrink=1e9, max_growth=1e9, min_members=1, max_invalid=1.0, max_missing=1.0)
@@ -254,20 +257,41 @@ class InMemoryEnvironment:
             self.on_plan(planned)
             if self.deadline:
                 planned = before_deadline(planned, self.batch_size, self.deadline)
-            tools = ApplyContext(
-                api=self.desired().environment.api,
-                state=state,
-                engine=self.engine,
-                readers={CREDENTIAL: self.criteo.reader},
-                writers={CREDENTIAL: self.criteo.writer},
-                clock=self.clock,
-                emit=self.emit,
-            )
-            report = apply(planned, self._observed.resources, tools, serial)
+            report = self._applied(planned, state)
             if report.stopped is None:
                 declared, found = self.desired().segments, self._observed.records
                 store_readings(state, declared, found, planned, report.outcomes)
             return report
+
+    def teardown_plan(self, end: TeardownEnd, only: Container[Address] = EVERYTHING) -> Plan:
+        return self._teardown(self.store.reader(), end, only)
+
+    def _teardown(self, state: StateReader, end: TeardownEnd, only: Container[Address]) -> Plan:
+        desired, readers, known = self.desired(), {CREDENTIAL: self.criteo.reader}, LoadedState.of(state)
+        seen = observe_teardown(
+            desired, only, readers, known, self.engine, self.clock, lambda _text: None, lambda: None
+        )
+        self._observed = seen.observed
+        return create_teardown(desired, seen.observed, seen.diffs, only, end, CREDENTIAL)
+
+    def tear_down(self, end: TeardownEnd, only: Container[Address] = EVERYTHING) -> Report:
+        """Plan and apply a teardown under the lock; crashes and errors are raised."""
+        with self.store.lock("test") as state:
+            planned = self._teardown(state, end, only)
+            self.on_plan(planned)
+            return self._applied(planned, state)
+
+    def _applied(self, planned: Plan, state: StateWriter) -> Report:
+        tools = ApplyContext(
+            api=self.desired().environment.api,
+            state=state,
+            engine=self.engine,
+            readers={CREDENTIAL: self.criteo.reader},
+            writers={CREDENTIAL: self.criteo.writer},
+            clock=self.clock,
+            emit=self.emit,
+        )
+        return apply(planned, self._observed.resources, tools, serial)
 
     def die(self) -> None:
         """Simulate a lost machine: only the state remains."""

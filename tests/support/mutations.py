@@ -24,7 +24,7 @@ from reconciler.core.approval import members_only as refresh
 from reconciler.core.approval.model import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
 from reconciler.core.plan import address_planner as standing
-from reconciler.core.plan import planner, suppressed_removals
+from reconciler.core.plan import lost_access, planner, suppressed_removals
 from reconciler.core.plan.changes import Update, address_of
 from reconciler.core.plan.names import Settled
 from reconciler.core.plan.steps import PromoteReplacement
@@ -145,13 +145,13 @@ def unsettled(holding: SegmentState, before: SegmentState, *_: Any) -> SegmentSt
 
 def keeps_a_refused_flight(original: Any) -> Any:
     def sent(
-        tools: Any, ledger: StateRecorder, change: Any, step: Any, before: SegmentState, batch: Any
+        tools: Any, ledger: StateRecorder, route: Any, step: Any, before: SegmentState, batch: Any, size: int
     ) -> Any:
         try:
-            return original(tools, ledger, change, step, before, batch)
+            return original(tools, ledger, route, step, before, batch, size)
         except RejectedError:
             flying = resource.record_dispatch(before, batch, tools.clock.now())
-            ledger.put(change.spec.address, step.slot, flying)
+            ledger.put(route.address, step.slot, flying)
             raise
 
     return sent
@@ -315,10 +315,10 @@ def stays_forgotten(original: Any) -> Any:
 
 def tells(original: Any) -> Any:
     def sent(
-        tools: Any, ledger: StateRecorder, change: Any, step: Any, before: SegmentState, batch: Any
+        tools: Any, ledger: StateRecorder, route: Any, step: Any, before: SegmentState, batch: Any, size: int
     ) -> Any:
         try:
-            return original(tools, ledger, change, step, before, batch)
+            return original(tools, ledger, route, step, before, batch, size)
         except OutcomeUnknownError:
             raise OutcomeUnknownError(f"no answer about {batch.identifiers.reveal()}") from None
 
@@ -547,8 +547,8 @@ MUTANTS = (
         ),
     ),
     Mutant(GONE, "confirmed by id", ((observe, "_confirmed", lambda _: lambda _a, _r, listed: listed),)),
-    Mutant(GONE, "lost access is guarded against", ((planner, "_lost_access", gives(())),)),
-    Mutant(GONE, "lost access to replacements too", ((planner, "_managed", asked(without_successors)),)),
+    Mutant(GONE, "lost access is guarded against", ((planner, "lost_access", gives(())),)),
+    Mutant(GONE, "lost access to replacements too", ((lost_access, "_managed", asked(without_successors)),)),
     Mutant(GONE, "made again", ((planner, "plan_address", then(gone_is_fine)),)),
     Mutant(ORDER, "additions before removals", ((MemoryEngine, PHASES, then(removals_first)),)),
     Mutant(ORDER, "suppressed people first", ((MemoryEngine, PHASES, then(nobody_urgent)),)),

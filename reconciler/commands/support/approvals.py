@@ -23,6 +23,7 @@ from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.plan.changes import Change, Update, address_of
 from reconciler.core.plan.parts import restricted, without
 from reconciler.core.ports import StateWriter
+from reconciler.render.document.model import DocumentType
 from reconciler.render.numbers import counted
 from reconciler.workspace import Workspace
 
@@ -30,28 +31,32 @@ NOT_APPROVED = "the plan differs from the approved plan"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
+Approved = Annotated[
+    tuple[str, ...],
+    click.option(
+        "--approved",
+        multiple=True,
+        metavar="FILE",
+        help="Apply only changes approved in FILE. Repeatable.",
+    ),
+]
+ApprovedDigest = Annotated[
+    tuple[str, ...],
+    click.option(
+        "--approved-digest",
+        multiple=True,
+        metavar="DIGEST",
+        help="The approved digest, from a protected source: one per --approved, in the same order.",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovalOptions:
     """The approvals given as options."""
 
-    approved: Annotated[
-        tuple[str, ...],
-        click.option(
-            "--approved",
-            multiple=True,
-            metavar="FILE",
-            help="Apply only changes approved in FILE. Repeatable.",
-        ),
-    ]
-    approved_digest: Annotated[
-        tuple[str, ...],
-        click.option(
-            "--approved-digest",
-            multiple=True,
-            metavar="DIGEST",
-            help="The approved digest, from a protected source: one per --approved, in the same order.",
-        ),
-    ]
+    approved: Approved
+    approved_digest: ApprovedDigest
     members_only: Annotated[
         bool,
         click.option(
@@ -107,11 +112,13 @@ def check_terms(options: ApprovalOptions, data_root: str | None, directory: Path
         raise click.UsageError("--approved-digest is no digest: write sha256: and 64 hex digits")
 
 
-def terms_of(options: ApprovalOptions, directory: Path, environment: str) -> Terms:
+def terms_of(
+    options: ApprovalOptions, directory: Path, environment: str, kind: DocumentType = DocumentType.PLAN
+) -> Terms:
     """Reads what was approved. StaleError when a file is not what it was when it was approved."""
     if options.approved:
         files = {file: directory / file for file in options.approved}
-        read = read_approvals(files, options.approved_digest, environment)
+        read = read_approvals(files, options.approved_digest, environment, kind)
         return WithApprovals(read.approvals, read.unfit)
     return MembersOnly() if options.members_only else Interactive()
 

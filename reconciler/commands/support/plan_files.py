@@ -21,6 +21,8 @@ NOT_OURS = "save a plan with `reconciler plan ENV --out FILE`"
 LOOK = "check the path, or save a plan with `reconciler plan ENV --out FILE`"
 FETCH = "check the path, or fetch the plan's artifact"
 TAKE_IT = "take the file from the run that made the approved plan, or plan again"
+SAVED_BY = {DocumentType.PLAN: "plan", DocumentType.TEARDOWN: "teardown --plan"}
+"""What an approval of each kind is saved by."""
 AGAIN = "plan again, have that approved, and apply it"
 
 
@@ -44,8 +46,10 @@ def read_saved(file: Path, name: str) -> Saved:
     return _decoded(content, name)
 
 
-def read_approvals(files: Mapping[str, Path], digests: Sequence[str], environment: str) -> ReadApprovals:
-    """`digests`: one for each file in their order, or none.
+def read_approvals(
+    files: Mapping[str, Path], digests: Sequence[str], environment: str, kind: DocumentType
+) -> ReadApprovals:
+    """`digests`: one for each file in their order, or none. `kind`: what an approval is saved as.
 
     StaleError, with all of them, when files are not what they were when they were approved, or when none
     can approve anything in this environment.
@@ -54,7 +58,7 @@ def read_approvals(files: Mapping[str, Path], digests: Sequence[str], environmen
     unfit, wrong, unread = list[Finding](), list[Finding](), 0
     for number, (name, file) in enumerate(files.items()):
         try:
-            approved = _approved(file, name, digests[number] if digests else "", environment)
+            approved = _approved(file, name, digests[number] if digests else "", environment, kind)
         except ReconcilerError as error:
             wrong.append(Finding(name, error.problem.removeprefix(f"{name}: "), error.remedy))
             unread += isinstance(error, ConfigurationError)
@@ -72,7 +76,7 @@ def read_approvals(files: Mapping[str, Path], digests: Sequence[str], environmen
     return ReadApprovals(approvals, tuple(unfit))
 
 
-def _approved(file: Path, name: str, digest: str, environment: str) -> ApprovedPlan | str:
+def _approved(file: Path, name: str, digest: str, environment: str, kind: DocumentType) -> ApprovedPlan | str:
     """Return the approved plan, or why the file is not an approval here."""
     content = _content(file, name, FETCH)
     _check_unchanged(content, name)
@@ -82,8 +86,8 @@ def _approved(file: Path, name: str, digest: str, environment: str) -> ApprovedP
     if why := _of_another_format(content):
         return why
     saved = _decoded(content, name)
-    if saved.document.header.document_type != DocumentType.PLAN:
-        return "it was not saved by `reconciler plan`, and approves nothing"
+    if saved.document.header.document_type != kind:
+        return f"it was not saved by `reconciler {SAVED_BY[kind]}`, and approves nothing"
     if saved.approved is None:
         return f"it is a plan that could not be made or applied: see `reconciler show {name}`"
     if saved.version.partition(".")[0] != __version__.partition(".")[0]:

@@ -12,12 +12,14 @@ from reconciler.core.events import ProgressReporter
 from reconciler.core.model import Address
 from reconciler.core.plan.deadline import before_deadline
 from reconciler.core.plan.model import Plan
-from reconciler.core.plan.observed import ObservedState
+from reconciler.core.plan.observed import ObservedState, TeardownEnd
 from reconciler.core.plan.planner import create_plan
+from reconciler.core.plan.teardown import create_teardown
 from reconciler.core.ports import MemberEngine, StateReader
 from reconciler.core.reuse import ReadRecords
 from reconciler.core.schedule import computation_at
 from reconciler.operations.observe import LoadedState, observe
+from reconciler.operations.observe_teardown import observe_teardown
 from reconciler.operations.preflight import check
 from reconciler.operations.read_sources import NO_READINGS, EarlierReadings
 from reconciler.render.document.model import Document, DocumentType
@@ -64,6 +66,27 @@ class PlanResult:
             limits=environment.approval_limits,
             changes=approved_changes(self.plan, self.observed.resources),
         )
+
+
+def make_teardown(
+    space: Workspace, state: StateReader, only: tuple[str, ...], end: TeardownEnd, progress: ProgressReporter
+) -> PlanResult:
+    """Read Criteo and the state once and return the plan that leaves no known member at Criteo."""
+    known, engine = LoadedState.of(state), space.engine_over(space.cache(), state)
+    addresses = selected(only, space.addresses(known.resources))
+
+    def doing(what: str) -> None:
+        space.clock.check()
+        progress.doing(what)
+
+    readers = space.readers()
+    checked = partial(check, space.desired, space.inspectors())
+    seen = observe_teardown(space.desired, addresses, readers, known, engine, space.clock, doing, checked)
+    progress.doing("")
+    space.clock.check()
+    desired = replace(space.desired, notes=(*space.desired.notes, *space.notes()))
+    plan = create_teardown(desired, seen.observed, seen.diffs, addresses, end, next(iter(readers), ""))
+    return PlanResult(plan, seen.observed, engine)
 
 
 def earlier_readings(state: StateReader, *, read_sources: bool) -> EarlierReadings:

@@ -6,7 +6,17 @@ from reconciler.core.approval.exclusions import approved_lists
 from reconciler.core.approval.model import ApprovedChange
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import ChangeKind
-from reconciler.core.plan.changes import Change, Forget, Replace, SegmentChange, kind_of
+from reconciler.core.plan.changes import (
+    Change,
+    Delete,
+    Empty,
+    Ending,
+    Forget,
+    Replace,
+    SegmentChange,
+    Teardown,
+    kind_of,
+)
 from reconciler.core.plan.model import Plan
 from reconciler.core.rounding import rounded_count
 from reconciler.core.state.resource import ResourceState, SegmentState, remaining
@@ -31,10 +41,20 @@ def approved_changes(plan: Plan, resources: Mapping[Address, ResourceState]) -> 
 
 
 def _approved(change: Change, lineage: str, resources: Mapping[Address, ResourceState]) -> ApprovedChange:
-    if isinstance(change, Forget):
-        return ApprovedChange(
-            change.address, ChangeKind.FORGET, forgotten_as(change), 0, 0, rounded_count(change.count or 0)
-        )
+    match change:
+        case Forget():
+            size = rounded_count(change.count or 0)
+            return ApprovedChange(change.address, kind_of(change), forgotten_as(change), 0, 0, size)
+        case Empty() | Delete():
+            removes = rounded_count(members_taken_out(change))
+            return ApprovedChange(change.address, kind_of(change), torn_down_as(change), 0, removes, 0)
+        case _:
+            return _approved_segment(change, lineage, resources)
+
+
+def _approved_segment(
+    change: SegmentChange, lineage: str, resources: Mapping[Address, ResourceState]
+) -> ApprovedChange:
     target = change.members.target.members
     adds, removes = members_moved(change, resources.get(change.spec.address))
     return ApprovedChange(
@@ -54,6 +74,16 @@ def forgotten_as(change: Forget) -> str:
     return "gone" if change.drop_state else "there"
 
 
+def torn_down_as(change: Teardown) -> str:
+    """Return the entry's definition of a teardown: the IDs of its segments."""
+    return ",".join(sorted(change.segment_ids))
+
+
+def members_taken_out(change: Teardown) -> int:
+    """Return the members to remove, with those that an interrupted run has removed already."""
+    return change.emptying.removes + change.emptying.done
+
+
 def members_moved(change: SegmentChange, resource: ResourceState | None) -> tuple[int, int]:
     """Return the members to add and to remove, with those that an interrupted run has sent already."""
     delta, done = change.members.delta, (0, 0)
@@ -68,4 +98,4 @@ def _receiving(change: SegmentChange, resource: ResourceState) -> SegmentState |
 
 
 def is_pinned(change: Change) -> bool:
-    return not isinstance(change, Forget) and change.spec.audience.source.pinned
+    return not isinstance(change, Ending) and change.spec.audience.source.pinned

@@ -9,7 +9,7 @@ from reconciler.core.approval.model import ApprovedChange, ApprovedPlan
 from reconciler.core.errors import Finding
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import ChangeKind
-from reconciler.core.plan.changes import Change, Forget
+from reconciler.core.plan.changes import Change, Ending
 from reconciler.core.state.resource import ResourceState
 
 NAMED = 5
@@ -53,11 +53,19 @@ def _is_carried_out(entry: ApprovedChange, approved: ApprovedPlan, resource: Res
     """
     if entry.kind == ChangeKind.FORGET:
         return resource is None or resource.forgotten_at is not None
+    if entry.kind == ChangeKind.DELETE:
+        return resource is None
+    if entry.kind == ChangeKind.EMPTY:
+        return resource is None or _is_torn_down(resource)
     if resource is None or resource.forgotten_at is not None:
         return False
     if entry.kind == ChangeKind.REFILL and not not_before(resource.current.completed_at, approved.made_at):
         return False
     return resource.definition == entry.definition and resource.current.transfer is None
+
+
+def _is_torn_down(resource: ResourceState) -> bool:
+    return resource.forgotten_at is not None and all(one.is_empty for one in resource.segments)
 
 
 def not_requested(
@@ -98,7 +106,7 @@ def is_done(entry: ApprovedChange, change: Change, approved: ApprovedPlan, conte
     the description shows it. A change of a pinned source is done only if the approval has a record.
     """
     record, resource = context.record(approved.digest), context.resources.get(entry.address)
-    if resource is None or isinstance(change, Forget) or not _is_carried_out(entry, approved, resource):
+    if resource is None or isinstance(change, Ending) or not _is_carried_out(entry, approved, resource):
         return False
     if record is None and is_pinned(change):
         return False

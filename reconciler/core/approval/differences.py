@@ -2,14 +2,29 @@
 
 from collections.abc import Iterator
 
-from reconciler.core.approval.approved_changes import forgotten_as, is_pinned, members_moved
+from reconciler.core.approval.approved_changes import (
+    forgotten_as,
+    is_pinned,
+    members_moved,
+    members_taken_out,
+    torn_down_as,
+)
 from reconciler.core.approval.completion import not_before
 from reconciler.core.approval.context import CheckContext
 from reconciler.core.approval.exclusions import FEW, FEW_SHARE, both, lists_lost
 from reconciler.core.approval.model import ApprovedChange, ApprovedPlan, distance, largest
 from reconciler.core.approval.validity import effective_limits
 from reconciler.core.plan.change_kinds import ChangeKind
-from reconciler.core.plan.changes import Change, Forget, SegmentChange, Update, kind_of
+from reconciler.core.plan.changes import (
+    Change,
+    Delete,
+    Empty,
+    Forget,
+    SegmentChange,
+    Teardown,
+    Update,
+    kind_of,
+)
 from reconciler.core.rounding import format_limit
 from reconciler.core.state.resource import ResourceState
 
@@ -20,14 +35,36 @@ def differences(
     """Yield each difference between a change and its approved entry; nothing if the approval covers it."""
     kind, started = kind_of(change), context.record(approved.digest) is not None
     resource = context.resources.get(entry.address)
+    if isinstance(change, Forget) and change.drop_state and entry.kind == ChangeKind.DELETE:
+        return  # its segments are deleted already
     if kind != entry.kind and not (started and _remains(change, entry, resource)):
         yield f"approved as {entry.kind}, now {kind}"
         return
-    if isinstance(change, Forget):
-        if entry.definition != forgotten_as(change):
-            then = entry.definition
-            yield f"approved while its segment was {then}; that has changed"
-        return
+    match change:
+        case Forget():
+            if entry.definition != forgotten_as(change):
+                then = entry.definition
+                yield f"approved while its segment was {then}; that has changed"
+        case Empty() | Delete():
+            yield from _of_teardown(change, entry, effective_limits(approved, context).tolerance)
+        case _:
+            yield from _of_segment(change, entry, approved, context)
+
+
+def _of_teardown(change: Teardown, entry: ApprovedChange, tolerance: float) -> Iterator[str]:
+    """Yield other segments than the approved ones, and more removals than the tolerance allows."""
+    if not set(torn_down_as(change).split(",")) <= set(entry.definition.split(",")):
+        yield "its segments are not the approved ones"
+    then, now = entry.removes, members_taken_out(change)
+    limit = _limit(largest(then), tolerance)
+    if now > largest(then) and distance(then, now) > limit:
+        yield f"removals: {both(then, now)}; limit ±{int(limit):,} {_within(tolerance)}"
+
+
+def _of_segment(
+    change: SegmentChange, entry: ApprovedChange, approved: ApprovedPlan, context: CheckContext
+) -> Iterator[str]:
+    resource, started = context.resources.get(entry.address), context.record(approved.digest) is not None
     if change.spec.definition != entry.definition:
         yield "its definition is not the approved one"
         return
@@ -63,9 +100,7 @@ def _counts(
 
     `begun`: members were sent since the plan, so fewer than approved is no difference.
     """
-    size = largest(entry.size)
-    limit = max(tolerance * size, min(FEW, FEW_SHARE * size))
-    within = f"(approval.tolerance: {format_limit(tolerance)}, or a tenth up to {FEW} members)"
+    limit, within = _limit(largest(entry.size), tolerance), _within(tolerance)
     adds, removes = members_moved(change, resource)
     differs = False
     for what, then, number in (("additions", entry.adds, adds), ("removals", entry.removes, removes)):
@@ -76,3 +111,12 @@ def _counts(
     if not differs and distance(entry.size, target) > 2 * limit:
         text = both(entry.size, target)
         yield f"members: {text}; limit ±{int(2 * limit):,}, twice that of additions {within}"
+
+
+def _limit(size: int, tolerance: float) -> float:
+    """Return the members by which a count of an address of this size may differ."""
+    return max(tolerance * size, min(FEW, FEW_SHARE * size))
+
+
+def _within(tolerance: float) -> str:
+    return f"(approval.tolerance: {format_limit(tolerance)}, or a tenth up to {FEW} members)"

@@ -36,6 +36,8 @@ _WHY_NOT = {
     ChangeKind.REPLACE: "it is to be replaced",
     ChangeKind.REFILL: "Criteo lost members of it, and all are to be sent again",
     ChangeKind.FORGET: "it is to be forgotten",
+    ChangeKind.EMPTY: "it is to be emptied",
+    ChangeKind.DELETE: "its segment is to be deleted",
 }
 
 

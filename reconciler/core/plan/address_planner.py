@@ -37,6 +37,7 @@ from reconciler.core.plan.reasons import (
     Reason,
     SegmentMissing,
     SourceChanged,
+    TeardownInterrupted,
 )
 from reconciler.core.plan.steps import (
     ConfirmCreate,
@@ -304,7 +305,7 @@ def _why(
     if current.transfer is not None and steps.transfer is not None:
         if steps.transfer.comparison.resumes:
             return ApplyResumed()
-        return SourceChanged()
+        return TeardownInterrupted() if current.is_being_emptied else SourceChanged()
     if current.members_unknown_before and current.completed_size is None and steps.transfer is not None:
         return AllSentAgain()
     if steps.setup and not attributes:

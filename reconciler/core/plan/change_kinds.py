@@ -12,6 +12,8 @@ class ChangeKind(StrEnum):
     REPLACE = "replace"
     REFILL = "refill"
     FORGET = "forget"
+    EMPTY = "empty"
+    DELETE = "delete"
     UNCHANGED = "unchanged"
 
 

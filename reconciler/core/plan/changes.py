@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import assert_never
 
 from reconciler.core.members import Delta, TargetMembers
-from reconciler.core.model import Address, SegmentSpec
+from reconciler.core.model import Address, SegmentKey, SegmentSpec
 from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.plan.losses import MemberCounts
 from reconciler.core.plan.observed import Departure
 from reconciler.core.plan.reasons import Reason
-from reconciler.core.plan.steps import Steps
+from reconciler.core.plan.steps import SendMembers, Steps
 from reconciler.core.remote import Segment
 from reconciler.core.state.ownership_tag import Tag, with_tag
 
@@ -119,8 +119,53 @@ class Forget:
     reason: Reason
 
 
+@dataclass(frozen=True, slots=True)
+class Emptying:
+    """The removal of all known members from the segments of one address.
+
+    `title` is the name of its segment at Criteo, `key` its key. `count` is the confirmed count of all its
+    segments, None if unknown. `removes` are to be sent by the `transfers`; an interrupted run sent `done`.
+    """
+
+    title: str
+    key: SegmentKey
+    credential: str
+    count: int | None
+    removes: int
+    done: int
+    transfers: tuple[SendMembers, ...]
+
+    @property
+    def not_before(self) -> datetime | None:
+        """Return the time until which the last transfer waits; None if none waits."""
+        return max((one.not_before for one in self.transfers if one.not_before), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """Remove all known members from the segments of an address, and forget it. The segments stay."""
+
+    address: Address
+    emptying: Emptying
+    segment_ids: tuple[str, ...]
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove all known members from the segments of an address, and delete the segments."""
+
+    address: Address
+    emptying: Emptying
+    segment_ids: tuple[str, ...]
+    reason: Reason | None = None
+
+
 SegmentChange = Create | Adopt | Update | Replace | Refill
-Change = SegmentChange | Forget
+Teardown = Empty | Delete
+Ending = Forget | Teardown
+"""Afterwards, the address is not managed any more. What it should be is in no manifest."""
+Change = SegmentChange | Ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +201,7 @@ class Removal:
 
 def address_of(change: PlannedOutcome) -> Address:
     """Return the address of a change."""
-    return change.address if isinstance(change, Forget) else change.spec.address
+    return change.address if isinstance(change, Ending) else change.spec.address
 
 
 def kind_of(change: Change) -> ChangeKind:
@@ -174,6 +219,10 @@ def kind_of(change: Change) -> ChangeKind:
             return ChangeKind.REFILL
         case Forget():
             return ChangeKind.FORGET
+        case Empty():
+            return ChangeKind.EMPTY
+        case Delete():
+            return ChangeKind.DELETE
         case _:
             assert_never(change)
 

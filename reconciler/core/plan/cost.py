@@ -8,7 +8,16 @@ from math import ceil
 
 from reconciler.core.members import Delta
 from reconciler.core.model import Api
-from reconciler.core.plan.changes import Change, Forget, Removal, SegmentChange
+from reconciler.core.plan.changes import (
+    Change,
+    Delete,
+    Empty,
+    Ending,
+    Forget,
+    Removal,
+    SegmentChange,
+    Teardown,
+)
 from reconciler.core.plan.steps import CreateSegment, Steps, UpdateSegment
 from reconciler.core.plan.worker_count import workers_per_group
 from reconciler.core.remote import BULK_ITEMS, RateLimit, without_reserve
@@ -77,6 +86,8 @@ def not_before(change: Change | Removal) -> datetime | None:
     """Return the time until which the last step of the change waits; None if none waits."""
     if isinstance(change, Forget | Removal):
         return None
+    if isinstance(change, Empty | Delete):
+        return change.emptying.not_before
     patches = (step.not_before for step in change.steps.setup if isinstance(step, UpdateSegment))
     return max(filter(None, (change.members.not_before, *patches)), default=None)
 
@@ -87,7 +98,7 @@ def _paced(
     calls, longest = _calls(changes, batch_size), Counter[str]()
     sending = [one for one in changes if not isinstance(one, Forget)]
     for change in sending:
-        credential = change.spec.credential
+        credential = credential_of(change)
         longest[credential] = max(longest[credential], own_calls(change, batch_size))
     workers = workers_per_group((_largest_batch(one, batch_size) for one in sending), max(1, len(calls)))
     seconds = (
@@ -97,7 +108,9 @@ def _paced(
     return timedelta(seconds=max(seconds, default=0.0))
 
 
-def _largest_batch(change: SegmentChange | Removal, batch_size: int) -> int:
+def _largest_batch(change: SegmentChange | Teardown | Removal, batch_size: int) -> int:
+    if isinstance(change, Empty | Delete):
+        return min(batch_size, change.emptying.removes)
     if isinstance(change, Removal):
         return min(batch_size, max((one.urgent.count for one in change.departures), default=0))
     return min(batch_size, change.members.delta.total)
@@ -124,19 +137,30 @@ def _calls(changes: Iterable[Change | Removal], batch_size: int) -> dict[str, in
     for change in changes:
         if isinstance(change, Forget):
             continue
-        credential = change.spec.credential
+        credential = credential_of(change)
         calls[credential] += own_calls(change, batch_size)
-        for account_id, turn, verb in _bulk_steps(Steps() if isinstance(change, Removal) else change.steps):
+        if isinstance(change, Delete):
+            bulk[credential, change.emptying.key.account_id, 0, "delete"] += len(change.segment_ids)
+        steps = Steps() if isinstance(change, Removal | Ending) else change.steps
+        for account_id, turn, verb in _bulk_steps(steps):
             bulk[credential, account_id, turn, verb] += 1
     for (credential, *_), items in bulk.items():
         calls[credential] += ceil(items / BULK_ITEMS)
     return {credential: count for credential, count in sorted(calls.items()) if count}
 
 
+def credential_of(change: SegmentChange | Teardown | Removal) -> str:
+    """Return the credential of the calls."""
+    return change.emptying.credential if isinstance(change, Empty | Delete) else change.spec.credential
+
+
 def own_calls(change: Change | Removal, batch_size: int) -> int:
     """Return the calls for this change alone, without those that create or update several segments."""
     if isinstance(change, Forget):
         return 0
+    if isinstance(change, Empty | Delete):
+        transfers = (one.comparison.delta for one in change.emptying.transfers)
+        return sum(member_calls(one, batch_size) for one in transfers)
     if isinstance(change, Removal):
         return sum(ceil(one.urgent.count / batch_size) for one in change.departures)
     sent = member_calls(change.members.delta, batch_size) if change.steps.transfer else 0

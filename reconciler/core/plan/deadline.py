@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.model import Address
-from reconciler.core.plan.changes import Forget, SegmentChange, address_of
+from reconciler.core.plan.changes import Ending, SegmentChange, address_of
 from reconciler.core.plan.cost import not_before, own_calls
 from reconciler.core.plan.model import Deadline, Plan
 from reconciler.core.schedule import SAFE_MARGIN
@@ -39,7 +39,7 @@ def before_deadline(plan: Plan, batch_size: int, computed_at: datetime) -> Plan:
     jobs: dict[str, list[Job]] = defaultdict(list)
     own: dict[str, int] = defaultdict(int)
     for change in plan.changes:
-        if not isinstance(change, Forget):
+        if not isinstance(change, Ending):
             jobs[change.spec.credential].append(_job(change, batch_size, plan.basis.made_at))
             own[change.spec.credential] += own_calls(change, batch_size)
     ordered: list[Address] = []
@@ -50,7 +50,7 @@ def before_deadline(plan: Plan, batch_size: int, computed_at: datetime) -> Plan:
         order, done = in_order(group, left - shared * seconds, seconds)
         ordered += [one.address for one in order]
         late += [one.address for one in order if one not in done]
-    changed = [address_of(one) for one in plan.changes if not isinstance(one, Forget)]
+    changed = [address_of(one) for one in plan.changes if not isinstance(one, Ending)]
     return replace(plan, deadline=Deadline(computed_at, tuple(ordered), tuple(sorted(late)), len(changed)))
 
 

@@ -10,7 +10,7 @@ from reconciler.core.errors import Finding
 from reconciler.core.model import Address
 from reconciler.core.ownership import taken_beside, taken_name
 from reconciler.core.plan.change_kinds import Cause
-from reconciler.core.plan.changes import Change, Forget, SegmentChange, address_of
+from reconciler.core.plan.changes import Change, Ending, SegmentChange, address_of
 from reconciler.core.plan.model import Blocked
 from reconciler.core.plan.steps import ConfirmCreate, CreateSegment, SetupPhase, UpdateSegment
 from reconciler.core.remote import Segment, name_key
@@ -99,7 +99,7 @@ class NameRegistry:
         adopted: dict[str, tuple[Address, Slot | Literal["retired"]]] = {
             step.segment_id: (change.spec.address, step.slot)
             for change in changes
-            if not isinstance(change, Forget)
+            if not isinstance(change, Ending)
             for step in change.steps.setup
             if isinstance(step, ConfirmCreate)
         }
@@ -210,7 +210,7 @@ def waits_for(taker: Address, giver: Address) -> Blocked:
 
 
 def _claims(change: Change, registry: NameRegistry) -> Iterator[NameClaim]:
-    if isinstance(change, Forget):
+    if isinstance(change, Ending):
         return
     address = change.spec.address
     for step in (*change.steps.setup, *change.steps.finalize):
@@ -262,7 +262,7 @@ def _taken(claim: NameClaim, held: Segment, registry: NameRegistry) -> Finding:
 
 
 def _releasing(change: Change, contested: set[str], registry: NameRegistry) -> Change:
-    if isinstance(change, Forget):
+    if isinstance(change, Ending):
         return change
     releases = tuple(
         UpdateSegment(

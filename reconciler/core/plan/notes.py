@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.lists import called
 from reconciler.core.model import Address, SegmentSpec
-from reconciler.core.plan.changes import Change, Forget, address_of
+from reconciler.core.plan.changes import Change, Ending, address_of
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.promotion_gates import differs_on_purpose
 from reconciler.core.plan.rejections import rejections
@@ -33,7 +33,7 @@ def _mixed_hashing(changes: Iterable[Change], environment: str) -> Iterator[str]
     """Yield one note for each sent column that contains both hashed and plain values."""
     seen = set()
     for change in changes:
-        if isinstance(change, Forget) or not change.members.target.mixed:
+        if isinstance(change, Ending) or not change.members.target.mixed:
             continue
         column = (change.spec.audience.name, change.spec.key.identifier_type)
         if column not in seen:
@@ -61,9 +61,12 @@ def _ineffective_lists(changes: Iterable[Change], observed: ObservedState) -> It
 
 
 def _retired_segments(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
-    """Yield one note for all retired segments. Every later plan repeats it."""
-    left = {address: len(one.retired) for address, one in sorted(observed.resources.items()) if one.retired}
-    if left:
+    """Yield one note for all retired segments with members. Every later plan repeats it."""
+    held = {
+        address: sum(not one.segment.is_empty for one in resource.retired)
+        for address, resource in sorted(observed.resources.items())
+    }
+    if left := {address: number for address, number in held.items() if number}:
         number = sum(left.values())
         yield (
             f"replaced, and still at Criteo with all their members: {number} "

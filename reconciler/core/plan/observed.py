@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from reconciler.core.errors import Finding
 from reconciler.core.lists import ListChange
@@ -41,6 +42,13 @@ class Departure:
     base: SnapshotRef
     maybe: SnapshotRef
     urgent: SnapshotRef
+
+
+class TeardownEnd(StrEnum):
+    """What becomes of segments that a teardown has emptied."""
+
+    FORGET = "forget"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)

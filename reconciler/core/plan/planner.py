@@ -1,7 +1,6 @@
 """The planner: computes the plan from the desired and the observed state. It does no I/O."""
 
-from collections import defaultdict
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
 from reconciler.core.definition import redefined
 from reconciler.core.desired_state import DesiredState
@@ -27,11 +26,11 @@ from reconciler.core.plan.changes import (
 from reconciler.core.plan.cost import cost
 from reconciler.core.plan.guards import (
     GuardInput,
-    exceeds_max_missing,
     relaxed_guards,
     stale_sources,
     violations,
 )
+from reconciler.core.plan.lost_access import lost_access
 from reconciler.core.plan.model import Blocked, Plan, PlanInputs
 from reconciler.core.plan.names import NameRegistry, resolve_names
 from reconciler.core.plan.notes import notes
@@ -42,9 +41,8 @@ from reconciler.core.plan.rejections import holds_nobody, standstill
 from reconciler.core.plan.suppressed_removals import removal, too_many
 from reconciler.core.plan.unconfirmed_creates import match_unconfirmed, reserved_names
 from reconciler.core.remote import Segment
-from reconciler.core.rounding import format_limit, percent_up
 from reconciler.core.state.ownership_tag import tag
-from reconciler.core.state.resource import Slot
+from reconciler.core.state.resource import SegmentState, Slot
 
 
 def create_plan(desired: DesiredState, observed: ObservedState, only: Container[Address]) -> Plan:
@@ -86,7 +84,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         ),
         cost=cost((*going, *removals), desired.environment.api, observed.rates, observed.now),
         notes=(*desired.notes, *notes(going, specs.values(), desired, observed)),
-        problems=(*lost, *_lost_access(desired, observed, segments)),
+        problems=(*lost, *lost_access(desired, observed, segments)),
         blocked_outcomes=tuple(
             sorted((one for one in outcomes if address_of(one) in stopped), key=address_of)
         ),
@@ -279,8 +277,13 @@ def _unsafe_lists(specs: Iterable[SegmentSpec], observed: ObservedState) -> Iter
 def _question(change: SegmentChange, observed: ObservedState) -> GuardInput:
     resource = observed.resources.get(change.spec.address)
     fresh = isinstance(change, Create | Replace | Refill)
-    settled = resource.current.completed_size if resource and not holds_nobody(resource.current) else None
+    settled = resource.current.completed_size if resource and not _holds_nobody(resource.current) else None
     return GuardInput(change.spec, change.members, settled, fresh, observed.now)
+
+
+def _holds_nobody(holding: SegmentState) -> bool:
+    """Return whether a segment counts as new: Criteo rejected all its members, or a teardown began."""
+    return holds_nobody(holding) or holding.is_being_emptied
 
 
 def _lost_state(
@@ -290,38 +293,3 @@ def _lost_state(
     addresses = tuple(spec.address for spec in desired.segments)
     found = lost_state(desired.environment.name, addresses, observed.resources, segments.values())
     return (found,) if found else ()
-
-
-def _lost_access(
-    desired: DesiredState, observed: ObservedState, segments: Mapping[str, Segment]
-) -> Iterator[Finding]:
-    """Yield a finding for each account with more missing segments than `maxMissing`: access may be lost."""
-    limit = desired.environment.guards.max_missing
-    for account_id, managed in _managed(desired, observed).items():
-        gone = [address for address, segment_id in managed if segment_id not in segments]
-        if exceeds_max_missing(len(gone), len(managed), limit):
-            problem = (
-                f"{len(gone)} of {len(managed)} segments of account {account_id} are missing "
-                f"at Criteo (limit {format_limit(limit)}, maxMissing): access may be lost"
-            )
-            remedy = (
-                "check the consent and the account in Criteo; if the segments really were deleted, set in "
-                f"environment.yaml: guards: {{maxMissing: {percent_up(len(gone) / len(managed))}}}"
-            )
-            yield Finding("", problem, remedy)
-
-
-def _managed(desired: DesiredState, observed: ObservedState) -> Mapping[str, Sequence[tuple[Address, str]]]:
-    """Return the addresses and IDs of the managed segments, by readable account.
-
-    A forgotten segment counts again if the manifests contain its address again.
-    """
-    wanted = {spec.address for spec in desired.segments}
-    managed: dict[str, list[tuple[Address, str]]] = defaultdict(list)
-    for resource in observed.resources.values():
-        if resource.forgotten_at and resource.address not in wanted:
-            continue
-        for holding in (resource.current, resource.replacement):
-            if holding and holding.segment_id:
-                managed[holding.key.account_id].append((resource.address, holding.segment_id))
-    return {account_id: held for account_id, held in managed.items() if account_id in observed.segments}

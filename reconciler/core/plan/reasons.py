@@ -60,6 +60,16 @@ class SourceChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TeardownInterrupted:
+    """A teardown was interrupted, and the wanted members are sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownMembersRemain:
+    """The state was lost: only known members are removed."""
+
+
+@dataclass(frozen=True, slots=True)
 class NameSetAgain:
     """An unconfirmed request may still change the name, which is set again afterwards."""
 
@@ -96,6 +106,8 @@ Reason = (
     | AllSentAgain
     | ApplyResumed
     | SourceChanged
+    | TeardownInterrupted
+    | UnknownMembersRemain
     | NameSetAgain
     | DefinitionOnly
     | DefinitionChanged

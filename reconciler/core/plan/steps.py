@@ -7,7 +7,7 @@ from enum import IntEnum
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import SegmentKey
 from reconciler.core.plan.observed import MemberDiff
-from reconciler.core.state.resource import Slot
+from reconciler.core.state.resource import MemberSlot, Slot
 
 
 class SetupPhase(IntEnum):
@@ -72,7 +72,7 @@ class PromoteReplacement:
 class SendMembers:
     """Send members to one segment until it has its target, in batches, not before `not_before`."""
 
-    slot: Slot
+    slot: MemberSlot
     target: SnapshotRef
     comparison: MemberDiff
     not_before: datetime | None = None

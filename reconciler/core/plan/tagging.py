@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TypeVar
 
-from reconciler.core.plan.changes import Change, Forget
+from reconciler.core.plan.changes import Change, Ending
 from reconciler.core.plan.model import Plan
 from reconciler.core.plan.steps import CreateSegment, FinishStep, SetupStep, UpdateSegment
 from reconciler.core.state.ownership_tag import Tag, tag, with_tag
@@ -19,7 +19,7 @@ def tagged(plan: Plan, lineage: str) -> Plan:
 
 
 def _tagged(change: Change, environment: str, lineage: str) -> Change:
-    if isinstance(change, Forget):
+    if isinstance(change, Ending):
         return change
     whose = tag(environment, change.spec.address, lineage)
     steps = replace(

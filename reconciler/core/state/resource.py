@@ -15,7 +15,6 @@ position 2 removes a. A kill after the dispatch of 1 leaves `in_flight.end` 1 an
 may hold c. The next run sends batch 1 again, then batch 2. After that, b and c are confirmed.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -26,6 +25,16 @@ from reconciler.core.remote import Acknowledgement
 
 Slot = Literal["current", "replacement"]
 """The two segments of a resource state that can receive members."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetiredSlot:
+    """A replaced segment of a resource state, by its ID. It can only lose members."""
+
+    segment_id: str
+
+
+MemberSlot = Slot | RetiredSlot
 
 CLOCK_SKEW = timedelta(minutes=2)
 PROMPT = timedelta(seconds=1)
@@ -120,6 +129,17 @@ class SegmentState:
         return self.confirmed.count if known else None
 
     @property
+    def is_being_emptied(self) -> bool:
+        """Return whether a run began to remove all members and was interrupted."""
+        return self.transfer is not None and not self.transfer.target
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether Criteo holds no known member of this segment, and no batch is under way."""
+        moving = self.transfer is not None and (self.transfer.acknowledged or self.transfer.in_flight)
+        return not (self.confirmed or self.uncertain or moving)
+
+    @property
     def last_changed_at(self) -> datetime | None:
         """Return the time of the last confirmed change by reconciler."""
         return max((time for time in (self.completed_at, self.updated_at) if time), default=None)
@@ -163,10 +183,30 @@ class ResourceState:
         return None if self.replace_requested else self.current.members_unknown_before
 
     @property
+    def slots(self) -> tuple[tuple[MemberSlot, SegmentState], ...]:
+        """Return all segments of this resource state with their slots, the current one first."""
+        retired = ((RetiredSlot(one.segment.segment_id), one.segment) for one in self.retired)
+        replacement = (("replacement", self.replacement),) if self.replacement else ()
+        return (("current", self.current), *replacement, *retired)
+
+    @property
     def segments(self) -> tuple[SegmentState, ...]:
         """Return all segments of this resource state, the current one first."""
-        replacement = (self.replacement,) if self.replacement else ()
-        return (self.current, *replacement, *(one.segment for one in self.retired))
+        return tuple(one for _, one in self.slots)
+
+    def holding(self, slot: MemberSlot) -> SegmentState | None:
+        """Return the segment of a slot, if there is one."""
+        return dict(self.slots).get(slot)
+
+    def with_holding(self, slot: MemberSlot, segment: SegmentState) -> "ResourceState":
+        """Return the resource state with another segment state in a slot."""
+        if isinstance(slot, RetiredSlot):
+            retired = tuple(
+                replace(one, segment=segment) if one.segment.segment_id == slot.segment_id else one
+                for one in self.retired
+            )
+            return replace(self, retired=retired)
+        return replace(self, current=segment) if slot == "current" else replace(self, replacement=segment)
 
     @property
     def references(self) -> frozenset[SnapshotRef]:
@@ -234,12 +274,6 @@ def record_dispatch(
     doubt = max(batch.end, moving.in_flight.end if moving.in_flight else 0)
     flying = InFlightBatch(end=doubt, dispatched_at=now)
     return replace(segment, transfer=replace(moving, in_flight=flying, batch_size=batch_size))
-
-
-def smallest_batch_size(segments: Iterable[SegmentState], otherwise: int) -> int:
-    """Return the batch size with which unfinished transfers resume: the smallest that a run came down to."""
-    transfers = (segment.transfer for segment in segments)
-    return min((one.batch_size for one in transfers if one and one.batch_size), default=otherwise)
 
 
 def acknowledge(

@@ -27,6 +27,7 @@ _DESTINATIONS_NAMED = 3
 _HEADINGS = {
     DocumentType.PLAN: "Plan for",
     DocumentType.APPLY: "Apply to",
+    DocumentType.TEARDOWN: "Teardown of",
     DocumentType.DRIFT: "Drift of",
 }
 
@@ -85,7 +86,7 @@ def failure_headline(document: Document) -> str:
 
 def _failure(header: Header, error: RunError) -> str:
     """Return the headline of a failure. Without a known endpoint, nothing was planned or compared."""
-    if header.document_type == DocumentType.APPLY:
+    if header.document_type in {DocumentType.APPLY, DocumentType.TEARDOWN}:
         nothing = "Nothing was sent"
     elif header.endpoint:
         nothing = "This was not finished"
@@ -146,6 +147,8 @@ def _plan_summary(document: Document) -> str:
     left = f" {counted(totals.deferred, 'address is', 'addresses are')} left out." if totals.deferred else ""
     if not totals.kinds and left:
         return f"Nothing to apply now.{left}"
+    if not totals.kinds and document.header.document_type == DocumentType.TEARDOWN:
+        return f"Nothing to tear down in {document.header.environment}."
     if not totals.kinds:
         unchanged = f" {counted(totals.unchanged, 'address', 'addresses')} unchanged."
         return f"No changes. {document.header.environment} matches its manifests.{unchanged}"

@@ -20,6 +20,7 @@ class DocumentType(StrEnum):
 
     PLAN = "plan"
     APPLY = "apply"
+    TEARDOWN = "teardown"
     DRIFT = "drift"
 
 

@@ -12,6 +12,9 @@ from reconciler.core.model import Address, Environment
 from reconciler.core.plan.changes import (
     Adopt,
     Create,
+    Delete,
+    Empty,
+    Ending,
     Forget,
     Refill,
     Replace,
@@ -143,7 +146,7 @@ def _targets(plan: Plan) -> Iterator[TargetMembers]:
                 yield one.members.target
             case Unchanged():
                 yield one.target
-            case Forget() | Undecided():
+            case Forget() | Empty() | Delete() | Undecided():
                 pass
             case _:
                 assert_never(one)
@@ -154,12 +157,13 @@ def _newest(plan: Plan) -> datetime | None:
 
 
 def _totals(plan: Plan, sections: tuple[Section, ...], figures: NumberFormat) -> Totals:
-    deltas = [one.members.delta for one in plan.changes if not isinstance(one, Forget)]
+    deltas = [one.members.delta for one in plan.changes if not isinstance(one, Ending)]
+    emptied = [one.emptying.removes for one in plan.changes if isinstance(one, Empty | Delete)]
     return Totals(
         kinds=tuple((section.kind, len(section.rows)) for section in sections),
         unchanged=len(plan.unchanged),
         adds=figures.number(sum(delta.adds for delta in deltas)),
-        removes=figures.number(sum(delta.out for delta in deltas)),
+        removes=figures.number(sum(delta.out for delta in deltas) + sum(emptied)),
         deferred=plan.deferred,
     )
 

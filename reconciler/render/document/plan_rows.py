@@ -11,6 +11,8 @@ from reconciler.core.plan.changes import (
     AttributeChange,
     Change,
     Create,
+    Delete,
+    Empty,
     Forget,
     MemberChange,
     PartChange,
@@ -19,6 +21,7 @@ from reconciler.core.plan.changes import (
     Removal,
     Replace,
     SegmentChange,
+    Teardown,
     Unchanged,
     Undecided,
     Update,
@@ -52,6 +55,7 @@ from reconciler.render.document.statements import (
     ReplacementRenamed,
     Resumed,
     RevertsChange,
+    SegmentsDeleted,
     SuppressedFirst,
     SuppressedRemoved,
     WaitsUntil,
@@ -109,6 +113,10 @@ def row_of(change: Change, voice: RowContext) -> Row:
             return _segment_row(RowKind.REFILL, change, change.attributes, lines, voice)
         case Forget():
             return _forget(change, voice)
+        case Empty():
+            return _torn_down(RowKind.EMPTY, change, voice)
+        case Delete():
+            return _torn_down(RowKind.DELETE, change, voice)
         case _:
             assert_never(change)
 
@@ -271,3 +279,31 @@ def _forget(change: Forget, voice: RowContext) -> Row:
         lines=tuple(_reason(change.reason)),
         location="",
     )
+
+
+def _torn_down(kind: RowKind, change: Teardown, voice: RowContext) -> Row:
+    one, number = change.emptying, voice.figures.number
+    return Row(
+        kind=kind,
+        address=name(str(change.address)),
+        title=name(one.title),
+        identifier_type=one.key.identifier_type,
+        hashing=one.key.hashing,
+        seat=voice.seat(one.key),
+        members=Members(None if one.count is None else number(one.count), 0, 0, number(one.removes)),
+        attributes=(),
+        lines=tuple(_teardown(change, voice)),
+        location="",
+    )
+
+
+def _teardown(change: Teardown, voice: RowContext) -> Iterator[Line]:
+    one, number = change.emptying, voice.figures.number
+    yield from _reason(change.reason, LineKind.WARNING)
+    if isinstance(change, Delete):
+        yield Line(LineKind.WARNING, SegmentsDeleted(len(change.segment_ids)))
+    if one.done:
+        calls = sum(member_calls(step.comparison.delta, voice.batch_size) for step in one.transfers)
+        yield Line(LineKind.REASON, Resumed(number(one.done), number(one.done + one.removes), calls))
+    if one.not_before:
+        yield Line(LineKind.WARNING, WaitsUntil(one.not_before))

@@ -18,6 +18,8 @@ from reconciler.core.plan.reasons import (
     RemovedAndMissing,
     SegmentMissing,
     SourceChanged,
+    TeardownInterrupted,
+    UnknownMembersRemain,
 )
 from reconciler.render.text import name
 
@@ -31,6 +33,8 @@ def reason_text(one: Reason) -> str:
         case SegmentMissing() | CreateConfirmed() | MembersUnknown() | RemovedAndMissing():
             return _OF_SEGMENTS[type(one)].format(name(one.segment_id))
         case CreateRepeated() | ApplyResumed() | SourceChanged() | AllSentAgain() | NameSetAgain():
+            return _SENTENCES[type(one)]
+        case TeardownInterrupted() | UnknownMembersRemain():
             return _SENTENCES[type(one)]
         case DefinitionOnly() | DefinitionChanged() | Removed():
             return _SENTENCES[type(one)]
@@ -49,6 +53,8 @@ _SENTENCES = {
     ApplyResumed: "an earlier apply was interrupted; this apply resumes it",
     SourceChanged: "an earlier apply was interrupted and the source has changed since",
     AllSentAgain: "its members are unknown since the state was lost: all wanted members are sent",
+    TeardownInterrupted: "a teardown was interrupted; all wanted members are sent again",
+    UnknownMembersRemain: "the state was lost: only known members are removed, and others may stay",
     NameSetAgain: "an unconfirmed request may still change the name; the name is set again afterwards",
     DefinitionOnly: "definition only; no API call",
     DefinitionChanged: "the definition changed since it was applied",

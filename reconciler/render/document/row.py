@@ -12,6 +12,8 @@ class RowKind(StrEnum):
     """What happens to an address, the gravest first. The value is the printed verb."""
 
     BLOCKED = "blocked"
+    DELETE = "delete"
+    EMPTY = "empty"
     FORGET = "forget"
     REPLACE = "replace"
     REFILL = "refill"
@@ -34,6 +36,8 @@ _SYMBOLS = {
     RowKind.REPLACE: "±",
     RowKind.REFILL: "↺",
     RowKind.FORGET: "−",
+    RowKind.EMPTY: "∅",
+    RowKind.DELETE: "×",
     RowKind.DRIFT: "≠",
     RowKind.BLOCKED: "!",
     RowKind.STATE_ONLY: "=",
@@ -130,4 +134,14 @@ class Row:
 
 
 _TITLED = frozenset({RowKind.CREATE, RowKind.ADOPT, RowKind.REPLACE})
-_RISKY = frozenset({RowKind.REPLACE, RowKind.REFILL, RowKind.FORGET, RowKind.DRIFT, RowKind.BLOCKED})
+_RISKY = frozenset(
+    {
+        RowKind.REPLACE,
+        RowKind.REFILL,
+        RowKind.FORGET,
+        RowKind.EMPTY,
+        RowKind.DELETE,
+        RowKind.DRIFT,
+        RowKind.BLOCKED,
+    }
+)

@@ -30,6 +30,7 @@ from reconciler.render.document.statements import (
     Resumed,
     RevertsChange,
     Sample,
+    SegmentsDeleted,
     SegmentUntracked,
     SourcesUnchanged,
     Statement,
@@ -45,7 +46,15 @@ def statement_text(one: Statement) -> str:
     match one:
         case RelaxedGuard() | Blocker() | Remedy():
             return one.text
-        case SuppressedRemoved() | SuppressedFirst() | Resumed() | WaitsUntil() | Dropped() | MembersLost():
+        case (
+            SuppressedRemoved()
+            | SuppressedFirst()
+            | SegmentsDeleted()
+            | Resumed()
+            | WaitsUntil()
+            | Dropped()
+            | MembersLost()
+        ):
             return _of_members(one)
         case RenamedTemporarily() | RenamedAfterCreate() | ReplacementDiscarded() | ReplacementRenamed():
             return _of_setup(one)
@@ -64,7 +73,7 @@ def statement_text(one: Statement) -> str:
 
 
 def _of_members(
-    one: SuppressedRemoved | SuppressedFirst | Resumed | WaitsUntil | Dropped | MembersLost,
+    one: SuppressedRemoved | SuppressedFirst | SegmentsDeleted | Resumed | WaitsUntil | Dropped | MembersLost,
 ) -> str:
     match one:
         case SuppressedRemoved():
@@ -72,6 +81,9 @@ def _of_members(
             return f"{format_count(one.members)} {members} removed all the same"
         case SuppressedFirst():
             return f"{format_count(one.members)} suppressed members are removed first"
+        case SegmentsDeleted():
+            segments = counted(one.segments, "segment is", "segments are")
+            return f"{segments} deleted at Criteo; audiences built on them break"
         case Resumed():
             text = f"{format_count(one.done)} of {format_count(one.total)} identifiers are done already"
             return f"{text}; {counted(one.batches_left, 'batch is', 'batches are')} left"

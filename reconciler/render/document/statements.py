@@ -51,6 +51,13 @@ class SuppressedFirst:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentsDeleted:
+    """So many segments of an address are deleted, once their members are removed."""
+
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
 class Resumed:
     """An interrupted transfer resumes. `done` of `total` identifiers are acknowledged already."""
 
@@ -169,6 +176,7 @@ Statement = (
     | Remedy
     | SuppressedRemoved
     | SuppressedFirst
+    | SegmentsDeleted
     | Resumed
     | WaitsUntil
     | Dropped

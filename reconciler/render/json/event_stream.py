@@ -20,6 +20,7 @@ from reconciler.core.events import (
     RunEnded,
     RunStarted,
     SegmentCreated,
+    SegmentDeleted,
     SegmentUpdated,
     TransferStarted,
     WaitEnded,
@@ -89,7 +90,7 @@ def _fields(event: Event) -> Fields | None:
     match event:
         case RunStarted() | PlanCreated() | RunEnded():
             return _of_run(event)
-        case SegmentCreated() | SegmentUpdated() | ChangeEnded():
+        case SegmentCreated() | SegmentUpdated() | SegmentDeleted() | ChangeEnded():
             return _of_change(event)
         case TransferStarted() | BatchAcknowledged():
             return _of_transfer(event)
@@ -126,7 +127,18 @@ def _of_run(event: RunStarted | PlanCreated | RunEnded) -> Fields:
             }
         case PlanCreated():
             state = {"lineage": name(event.lineage), "serial": event.serial} if event.lineage else None
-            kinds = ("create", "adopt", "update", "replace", "refill", "forget", "unchanged", "blocked")
+            kinds = (
+                "create",
+                "adopt",
+                "update",
+                "replace",
+                "refill",
+                "forget",
+                "empty",
+                "delete",
+                "unchanged",
+                "blocked",
+            )
             return {
                 "type": "plan_created",
                 "state": state,
@@ -160,11 +172,13 @@ def _of_run(event: RunStarted | PlanCreated | RunEnded) -> Fields:
             assert_never(event)
 
 
-def _of_change(event: SegmentCreated | SegmentUpdated | ChangeEnded) -> Fields:
+def _of_change(event: SegmentCreated | SegmentUpdated | SegmentDeleted | ChangeEnded) -> Fields:
     address = name(str(event.address))
     match event:
         case SegmentCreated():
             return {"type": "segment_created", "address": address, "segment_id": name(event.segment_id)}
+        case SegmentDeleted():
+            return {"type": "segment_deleted", "address": address, "segment_id": name(event.segment_id)}
         case SegmentUpdated():
             return {"type": "segment_updated", "address": address}
         case ChangeEnded():

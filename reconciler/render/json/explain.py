@@ -7,7 +7,7 @@ from reconciler.core.members import DropReason, TargetMembers
 from reconciler.core.model import SegmentSpec
 from reconciler.core.pii import redacted_path
 from reconciler.core.plan.change_kinds import ChangeKind
-from reconciler.core.plan.changes import Forget, address_of, kind_of
+from reconciler.core.plan.changes import Ending, address_of, kind_of
 from reconciler.core.plan.model import Plan
 from reconciler.render.json.values import Json, code, count, finding_values, known_count, time
 from reconciler.render.numbers import NumberFormat
@@ -71,7 +71,7 @@ def _change(spec: SegmentSpec, plan: Plan, figures: NumberFormat) -> Json | None
     change = next((one for one in plan.changes if address_of(one) == spec.address), None)
     if any(one.address == spec.address for one in plan.blocked):
         return None
-    if change is None or isinstance(change, Forget):
+    if change is None or isinstance(change, Ending):
         return {"kind": ChangeKind.UNCHANGED.value, "adds": 0, "removes": 0}
     delta = change.members.delta
     return {

@@ -22,6 +22,7 @@ from reconciler.core.events import (
     RunEnded,
     RunStarted,
     SegmentCreated,
+    SegmentDeleted,
     SegmentUpdated,
     TransferStarted,
     WaitEnded,
@@ -72,12 +73,14 @@ class Quiet(Progress):
         pass
 
 
-def step_text(event: SegmentCreated | SegmentUpdated | ChangeEnded) -> str:
+def step_text(event: SegmentCreated | SegmentUpdated | SegmentDeleted | ChangeEnded) -> str:
     """Return one line: the address and what was done there."""
     at = name(str(event.address))
     match event:
         case SegmentCreated():
             return f"{at}: segment {name(event.segment_id)} created"
+        case SegmentDeleted():
+            return f"{at}: segment {name(event.segment_id)} deleted"
         case SegmentUpdated():
             return f"{at}: name or description changed"
         case ChangeEnded(outcome=ChangeOutcome.FAILED):
@@ -166,7 +169,7 @@ class StepLines(Lines):
         with self._saying:
             self._follow(event)
             match event:
-                case SegmentCreated() | SegmentUpdated() | ChangeEnded():
+                case SegmentCreated() | SegmentUpdated() | SegmentDeleted() | ChangeEnded():
                     self._say(step_text(event))
                 case TransferStarted():
                     self._said[event.address] = self._now()

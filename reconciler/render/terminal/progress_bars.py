@@ -25,6 +25,7 @@ from reconciler.core.events import (
     RunEnded,
     RunStarted,
     SegmentCreated,
+    SegmentDeleted,
     SegmentUpdated,
     TransferStarted,
     WaitEnded,
@@ -94,7 +95,7 @@ class Bars(ProgressReporter):
                     self._start(event)
                 case BatchAcknowledged():
                     self._board.update(self._bars[event.address], completed=event.done)
-                case SegmentCreated() | SegmentUpdated():
+                case SegmentCreated() | SegmentUpdated() | SegmentDeleted():
                     if self._every:
                         self._say(step_text(event), "")
                 case ChangeEnded():

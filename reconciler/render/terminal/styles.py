@@ -9,6 +9,8 @@ STYLES = {
     RowKind.REPLACE: "magenta",
     RowKind.REFILL: "magenta",
     RowKind.FORGET: "cyan",
+    RowKind.EMPTY: "magenta",
+    RowKind.DELETE: "red",
     RowKind.DRIFT: "yellow",
     RowKind.BLOCKED: "bold red",
     RowKind.STATE_ONLY: "dim",

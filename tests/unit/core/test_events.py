@@ -52,6 +52,7 @@ def test_an_apply_starts_with_the_work_of_each_address() -> None:
         cases.create(cases.LAPSED, 120_000),
         cases.replacement(cases.HIGH, 5),
         Forget(GONE, 3, drop_state=False, reason=Removed()),
+        cases.torn_down().changes[0],
         blocked=(Blocked(cases.GOLD.address, Finding("a", "b"), Cause.GUARD),),
     )
     removal = Removal(cases.GOLD, (departure,))
@@ -61,6 +62,7 @@ def test_an_apply_starts_with_the_work_of_each_address() -> None:
         AddressWork(cases.LAPSED.address, "criteo", 3),
         AddressWork(cases.HIGH.address, "criteo", 3),
         AddressWork(GONE, "", 0),
+        AddressWork(cases.LAPSED.address, "criteo", 1),
     )
     assert work.removals == (AddressWork(cases.GOLD.address, "criteo", 3),)
     assert (work.limits, work.waits) == ({"criteo": 9}, 0.0)
@@ -80,6 +82,7 @@ def test_a_plan_has_totals_by_kind_and_members() -> None:
         cases.update(cases.HIGH, cases.CHANGED),
         cases.replacement(cases.HIGH, 5),
         Forget(GONE, 3, drop_state=False, reason=Removed()),
+        *cases.torn_down().changes[:3],
         unchanged=4,
         blocked=(
             Blocked(GONE, Finding("a", "b"), Cause.GUARD),
@@ -93,10 +96,12 @@ def test_a_plan_has_totals_by_kind_and_members() -> None:
         replace=1,
         refill=0,
         forget=1,
+        empty=2,
+        delete=1,
         unchanged=4,
         blocked=1,
         adds=100 + 10 + 18_240 + 5,
-        removes=3 + 2_911,
+        removes=3 + 2_911 + 990 + 400 + 990,
         lineage="7f3a2b1c9d",
         serial=118,
         approvals=(),

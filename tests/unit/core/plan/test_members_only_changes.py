@@ -6,6 +6,8 @@ import pytest
 from golden import plan_cases as cases
 from support.approvals import (
     CREATED,
+    DELETED,
+    EMPTIED,
     FORGOTTEN,
     LAPSED,
     MOVED,
@@ -37,6 +39,8 @@ BEYOND: tuple[tuple[Change, str], ...] = (
     (ADOPTED, "it is to be managed again"),
     (FORGOTTEN, "it is to be forgotten"),
     (cases.replacement(cases.LAPSED, 3), "it is to be replaced"),
+    (EMPTIED, "it is to be emptied"),
+    (DELETED, "its segment is to be deleted"),
     (REFILLED, "Criteo lost members of it, and all are to be sent again"),
 )
 

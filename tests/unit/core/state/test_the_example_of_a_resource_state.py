@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from reconciler.apply.batch_size import smallest_batch_size
 from reconciler.core.members import EMPTY_SNAPSHOT, Batch, Delta, Identifiers, Operation, SnapshotRef
 from reconciler.core.model import IdentifierType, SegmentKey
 from reconciler.core.remote import Acknowledgement
@@ -13,7 +14,6 @@ from reconciler.core.state.resource import (
     next_window,
     record_dispatch,
     resume_transfer,
-    smallest_batch_size,
     start_transfer,
 )
 

@@ -20,6 +20,7 @@ from reconciler.core.events import (
     Event,
     RunStarted,
     SegmentCreated,
+    SegmentDeleted,
     SegmentUpdated,
     SentTotals,
     TransferStarted,
@@ -47,6 +48,7 @@ EVENTS: list[Event] = [
     WaitEnded(),
     SegmentCreated(A, "88121"),
     SegmentUpdated(A),
+    SegmentDeleted(A, "88121"),
     TransferStarted(A, 1_234, 7),
     BatchAcknowledged(A, "remove", 1_001, 3, 1_008, 1_234),
     BatchSizeLowered(12_500),
@@ -125,7 +127,7 @@ def test_counts_of_people_are_rounded_and_those_of_addresses_are_not() -> None:
 
 
 def test_the_schema_lets_no_exact_count_of_people_through() -> None:
-    line = follows_the_schema(encoded(STAMP, EVENTS[9]))
+    line = follows_the_schema(encoded(STAMP, EVENTS[10]))
     assert not validator().is_valid(line | {"count": 1_001})
     assert not validator().is_valid(line | {"count": "7"})
     assert not validator().is_valid(line | {"more": 1})

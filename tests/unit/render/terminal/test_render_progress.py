@@ -16,6 +16,7 @@ from reconciler.core.events import (
     Counts,
     RunStarted,
     SegmentCreated,
+    SegmentDeleted,
     SegmentUpdated,
     SentTotals,
     TransferStarted,
@@ -135,6 +136,7 @@ def test_a_log_gets_steps_and_few_batches() -> None:
     with shown:
         shown.emit(SegmentCreated(A, "88121"))
         shown.emit(SegmentUpdated(A))
+        shown.emit(SegmentDeleted(A, "88121"))
         shown.emit(TransferStarted(A, 500_000, 50_000))
         for done in range(100_000, 500_001, 50_000):
             time.now += 2
@@ -145,6 +147,7 @@ def test_a_log_gets_steps_and_few_batches() -> None:
     assert stream.getvalue().splitlines() == [
         f"{at}: segment 88121 created",
         f"{at}: name or description changed",
+        f"{at}: segment 88121 deleted",
         f"{at}: 500,000 identifiers to send, 50,000 of them done already",
         f"{at}: 200,000 of 500,000 identifiers (40%)",
         f"{at}: 350,000 of 500,000 identifiers (70%)",

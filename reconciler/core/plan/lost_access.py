@@ -1,0 +1,48 @@
+"""Segments that are missing at Criteo all at once: access to their account may be lost."""
+
+from collections import defaultdict
+from collections.abc import Container, Iterator, Mapping, Sequence
+
+from reconciler.core.desired_state import DesiredState
+from reconciler.core.errors import Finding
+from reconciler.core.model import Address
+from reconciler.core.plan.guards import exceeds_max_missing
+from reconciler.core.plan.observed import ObservedState
+from reconciler.core.rounding import format_limit, percent_up
+
+
+def lost_access(
+    desired: DesiredState, observed: ObservedState, segments: Container[str]
+) -> Iterator[Finding]:
+    """Yield a finding for each account with more missing segments than `maxMissing`: access may be lost."""
+    limit = desired.environment.guards.max_missing
+    for account_id, managed in _managed(desired, observed).items():
+        gone = [address for address, segment_id in managed if segment_id not in segments]
+        if exceeds_max_missing(len(gone), len(managed), limit):
+            problem = (
+                f"{len(gone)} of {len(managed)} segments of account {account_id} are missing "
+                f"at Criteo (limit {format_limit(limit)}, maxMissing): access may be lost"
+            )
+            remedy = (
+                "check the consent and the account in Criteo; if the segments really were deleted, set in "
+                f"environment.yaml: guards: {{maxMissing: {percent_up(len(gone) / len(managed))}}}"
+            )
+            yield Finding("", problem, remedy)
+
+
+def _managed(desired: DesiredState, observed: ObservedState) -> Mapping[str, Sequence[tuple[Address, str]]]:
+    """Return the addresses and IDs of the managed segments, by readable account.
+
+    A forgotten segment counts again if the manifests contain its address again, unless a teardown emptied it:
+    it may have been deleted.
+    """
+    wanted = {spec.address for spec in desired.segments}
+    managed: dict[str, list[tuple[Address, str]]] = defaultdict(list)
+    for resource in observed.resources.values():
+        if resource.forgotten_at and resource.address not in wanted:
+            continue
+        for holding in (resource.current, resource.replacement):
+            torn_down = resource.forgotten_at is not None and holding is not None and holding.is_empty
+            if holding and holding.segment_id and not torn_down:
+                managed[holding.key.account_id].append((resource.address, holding.segment_id))
+    return {account_id: held for account_id, held in managed.items() if account_id in observed.segments}
