@@ -39,6 +39,9 @@ def command(stop: object, /, options: DriftOptions) -> int:
     Names and descriptions are compared exactly. For members, only numbers are compared: acknowledged
     members minus rejected ones, against Criteo's count, once a computation has included every send. Each
     count costs one call. The command changes nothing: `plan` shows what the next apply does.
+
+    In an environment with `sample`, notes name segments that tests left behind at Criteo. These are segments
+    of forgotten addresses with members, and segments with its prefix or tag that are not in its state.
     """
     from reconciler.commands.support.console import screen
     from reconciler.manifests import load_without_sources
@@ -64,12 +67,19 @@ def command(stop: object, /, options: DriftOptions) -> int:
         with shown.progress:
             found = detect(space.desired, only, space.readers(), known, space.clock, shown.progress.doing)
             shown.progress.doing("")
-        if any(one.untracked_segment_id for one in found.drifts):  # another run may have made it meanwhile
+        if found.left_behind or any(one.untracked_segment_id for one in found.drifts):
+            # Another run may have made it meanwhile.
             found = found.knowing(reader.resources())
         header = heading(DocumentType.DRIFT, space.desired.environment, found.head, found.made_at)
         limit = space.desired.environment.guards.max_missing
         looked = DriftScope(
-            found.looked_at, found.uncounted, found.countable_at, found.unseen, limit, found.rejected
+            found.looked_at,
+            found.uncounted,
+            found.countable_at,
+            found.unseen,
+            limit,
+            found.rejected,
+            found.left_behind,
         )
 
         def laid_out(figures: NumberFormat) -> Document:

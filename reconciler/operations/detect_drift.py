@@ -8,6 +8,7 @@ from datetime import datetime
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.model import Address
 from reconciler.core.plan.drift import Drift, NotComparable, detect_drift, uncounted, untracked_segments
+from reconciler.core.plan.left_behind import LeftBehind, left_behind
 from reconciler.core.plan.losses import is_computed
 from reconciler.core.plan.rejections import Rejection, rejections
 from reconciler.core.ports import Clock, SegmentReader
@@ -24,7 +25,7 @@ class DriftResult:
 
     `uncounted`: how many addresses' members were not compared, by reason. `countable_at`: when Criteo will
     have computed the latest members. `unseen` addresses are in accounts that can't be listed.
-    `rejected`: addresses with too many rejected identifiers.
+    `rejected`: addresses with too many rejected identifiers. `left_behind`: segments of a test environment.
     """
 
     head: StateHead | None
@@ -35,12 +36,16 @@ class DriftResult:
     unseen: int
     made_at: datetime
     rejected: tuple[tuple[Address, Rejection], ...]
+    left_behind: tuple[LeftBehind, ...] = ()
 
     def knowing(self, resources: Iterable[ResourceState]) -> "DriftResult":
         """Return the same result for a state that has more resource states by now."""
+        resources = tuple(resources)
         known = {resource.address for resource in resources}
+        ids = {one.segment_id for resource in resources for one in resource.segments}
         drifts = tuple(one for one in self.drifts if not (one.untracked_segment_id and one.address in known))
-        return replace(self, drifts=drifts)
+        left = tuple(one for one in self.left_behind if one.address or one.segment_id not in ids)
+        return replace(self, drifts=drifts, left_behind=left)
 
 
 def detect(
@@ -54,7 +59,8 @@ def detect(
     """Detect drift with one listing per account, and one request per comparable segment."""
     now = clock.now()
     resources = {one.address: one for one in state.resources if _is_managed(one) and one.address in only}
-    accounts = reachable(desired, resources.values(), readers)
+    tested = state.resources if desired.environment.sample_rows is not None else resources.values()
+    accounts = reachable(desired, tested, readers)
     progress("reading segments")
     there = listed(accounts, resources.values(), {spec.key.account_id for spec in desired.segments})
     segments = {one.id: one for many in there.values() for one in many}
@@ -78,7 +84,10 @@ def detect(
     wanted = (spec for spec in desired.segments if spec.address in only)
     rejected = tuple((spec.address, one) for spec, one in rejections(wanted, resources))
     unseen = len(resources) - len(seen)
-    return DriftResult(state.head, found, looked_at, not_comparable, countable_at, unseen, now, rejected)
+    left = tuple(left_behind(desired, lineage, state.resources, segments, only))
+    return DriftResult(
+        state.head, found, looked_at, not_comparable, countable_at, unseen, now, rejected, left
+    )
 
 
 def _why(holding: SegmentState, statistics: Mapping[str, Statistics], now: datetime) -> NotComparable | None:

@@ -20,6 +20,7 @@ from reconciler.core.events import (
 from reconciler.core.members import Delta
 from reconciler.core.plan.changes import AttributeChange, Change, SegmentChange
 from reconciler.core.plan.drift import Drift, NotComparable
+from reconciler.core.plan.left_behind import LeftBehind
 from reconciler.core.plan.losses import MemberCounts
 from reconciler.core.plan.model import Plan
 from reconciler.core.plan.reasons import ApplyResumed
@@ -84,6 +85,16 @@ def _lost(figures: NumberFormat) -> Document:
         Drift(LAPSED.address, LAPSED.name, missing_segment_id="88121"),
     )
     return drift_document(header, gone, DriftScope(at=4), figures)
+
+
+def _left_behind(figures: NumberFormat) -> Document:
+    header = heading(DocumentType.DRIFT, cases.ENVIRONMENT, StateHead("7f3a2b1c9d", 118, "production"), NOW)
+    left = (
+        LeftBehind("88121", LAPSED.address, 990),
+        LeftBehind("88122", GOLD.address, 8),
+        *(LeftBehind(str(number)) for number in range(99_001, 99_008)),
+    )
+    return drift_document(header, (), DriftScope(at=4, left_behind=left), figures)
 
 
 def _planned(plan: Plan, figures: NumberFormat, subject: DocumentType = DocumentType.PLAN) -> Document:
@@ -213,6 +224,7 @@ DOCUMENTS: dict[str, Case] = {
     "many-destinations": _case(_many_destinations),
     "drift": _drift,
     "drift-of-lost-access": _lost,
+    "drift-of-test-members": _left_behind,
     "unreachable": lambda _: error_document(DocumentType.PLAN, "production", UNREACHABLE, NOW),
     "wrong-manifests": lambda _: error_document(DocumentType.PLAN, "production", WRONG, NOW),
     "not-approved": _refused,

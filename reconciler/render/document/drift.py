@@ -7,6 +7,7 @@ from datetime import datetime
 from reconciler.core.model import Address
 from reconciler.core.plan.drift import Drift, NotComparable
 from reconciler.core.plan.guards import exceeds_max_missing
+from reconciler.core.plan.left_behind import LeftBehind
 from reconciler.core.plan.losses import is_lost
 from reconciler.core.plan.reasons import SegmentMissing
 from reconciler.core.plan.rejections import Rejection
@@ -19,9 +20,11 @@ from reconciler.render.document.statements import (
     AttributesChanged,
     CountsDiffer,
     IdentifiersRejected,
+    MembersLeftBehind,
     MembersNotCompared,
     Note,
     Remedy,
+    SegmentsLeftBehind,
     SegmentUntracked,
     TouchedOutside,
 )
@@ -35,7 +38,7 @@ class DriftScope:
 
     `uncounted`: why the members of how many addresses were not compared. `countable_at`: when recently sent
     members can be compared. `may_vanish`: a larger share of missing segments means lost access. `rejected`:
-    addresses with too many rejected identifiers.
+    addresses with too many rejected identifiers. `left_behind`: segments of a test environment.
     """
 
     at: int
@@ -44,6 +47,7 @@ class DriftScope:
     unseen: int = 0
     may_vanish: float = 0.1
     rejected: tuple[tuple[Address, Rejection], ...] = ()
+    left_behind: tuple[LeftBehind, ...] = ()
 
 
 def drift_document(
@@ -54,11 +58,14 @@ def drift_document(
     differing = len({drift.address for drift in drifts})
     sections = (Section(RowKind.DRIFT, rows),) if rows else ()
     totals = Totals(tuple((one.kind, len(one.rows)) for one in sections), looked.at - differing)
-    rounded_to = figures.step if any(drift.member_counts for drift in drifts) else None
-    return Document(header, sections, totals, notes=tuple(_notes(drifts, looked)), rounded_to=rounded_to)
+    counted = any(one.address for one in looked.left_behind) or any(one.member_counts for one in drifts)
+    notes = tuple(_notes(drifts, looked, header.environment, figures))
+    return Document(header, sections, totals, notes=notes, rounded_to=figures.step if counted else None)
 
 
-def _notes(drifts: tuple[Drift, ...], looked: DriftScope) -> Iterator[Note]:
+def _notes(
+    drifts: tuple[Drift, ...], looked: DriftScope, environment: str, figures: NumberFormat
+) -> Iterator[Note]:
     for address, one in looked.rejected:
         yield IdentifiersRejected(name(str(address)), sentence(one.problem))
     for why, many in looked.uncounted:
@@ -67,6 +74,12 @@ def _notes(drifts: tuple[Drift, ...], looked: DriftScope) -> Iterator[Note]:
         yield AddressesNotListed(looked.unseen)
     if _lost(drifts, looked):
         yield AccessMayBeLost()
+    if held := [one for one in looked.left_behind if one.address]:
+        members = figures.number(sum(one.members for one in held))
+        addresses = sorted({name(str(one.address)) for one in held})
+        yield MembersLeftBehind(tuple(addresses), members, environment)
+    if unknown := tuple(name(one.segment_id) for one in looked.left_behind if not one.address):
+        yield SegmentsLeftBehind(unknown)
 
 
 def _lost(drifts: tuple[Drift, ...], looked: DriftScope) -> bool:

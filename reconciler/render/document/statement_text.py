@@ -1,5 +1,6 @@
 """The sentences of statements and notes."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from reconciler.core.members import DropReason
@@ -15,6 +16,7 @@ from reconciler.render.document.statements import (
     CountsDiffer,
     Dropped,
     IdentifiersRejected,
+    MembersLeftBehind,
     MembersLost,
     MembersNotCompared,
     Note,
@@ -31,6 +33,7 @@ from reconciler.render.document.statements import (
     RevertsChange,
     Sample,
     SegmentsDeleted,
+    SegmentsLeftBehind,
     SegmentUntracked,
     SourcesUnchanged,
     Statement,
@@ -151,6 +154,8 @@ def note_text(one: Note) -> str:
                 f"{counted(one.addresses, 'address', 'addresses')} were not checked: the current "
                 "credentials can't list their account"
             )
+        case MembersLeftBehind() | SegmentsLeftBehind():
+            return _of_test_members(one)
         case SourcesUnchanged():
             what = counted(one.audiences, "audience")
             return f"sources of {what} unchanged since {stamp(one.since)}, not read"
@@ -166,18 +171,43 @@ def note_text(one: Note) -> str:
             assert_never(one)
 
 
+def _of_test_members(one: MembersLeftBehind | SegmentsLeftBehind) -> str:
+    match one:
+        case MembersLeftBehind():
+            stay = "test member stays" if one.members == 1 else "test members stay"
+            return (
+                f"{format_count(one.members)} {stay} at Criteo in segments of forgotten addresses: "
+                f"{_first(one.addresses, LEFT_NAMED)}. `reconciler teardown {one.environment}` removes them"
+            )
+        case SegmentsLeftBehind():
+            segments = counted(len(one.segment_ids), "segment has", "segments have")
+            return (
+                f"{segments} the prefix or the tag of this environment and no state: "
+                f"{_first(one.segment_ids, LEFT_NAMED)}. Delete what nobody uses in Criteo"
+            )
+        case _:
+            assert_never(one)
+
+
+def _first(names: Sequence[str], most: int) -> str:
+    """Return the first names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join((*names[:most], f"{more:,} more") if more > 0 else names)
+
+
 def before_deadline(one: BeforeDeadline) -> str:
     """Return how many segments are complete before a deadline, and the first of the others."""
     computed = f"Criteo's computation at {stamp(one.computed_at)}"
     if not one.late:
         return f"{counted(one.changes, 'segment')} complete before {computed}"
-    more = len(one.late) - LATE_NAMED
-    named = ", ".join((*one.late[:LATE_NAMED], f"{more:,} more") if more > 0 else one.late)
+    named = _first(one.late, LATE_NAMED)
     return f"{one.complete:,} of {counted(one.changes, 'segment')} complete before {computed}. Late: {named}"
 
 
 LATE_NAMED = 20
 """Addresses that miss a deadline and are named. The JSON names all."""
+LEFT_NAMED = 5
+"""Addresses and segments with test members that are named."""
 
 _WHY = {
     NotComparable.RECENT: "something was sent since Criteo's last computation",

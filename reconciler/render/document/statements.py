@@ -228,6 +228,22 @@ class MembersNotCompared:
 
 
 @dataclass(frozen=True, slots=True)
+class MembersLeftBehind:
+    """Forgotten addresses of a test environment, and how many members their segments at Criteo still have."""
+
+    addresses: tuple[str, ...]
+    members: RoundedCount
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentsLeftBehind:
+    """Segments with the prefix or the tag of a test environment that its state doesn't know."""
+
+    segment_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AddressesNotListed:
     """So many addresses were skipped, as their account can't be listed."""
 
@@ -263,6 +279,8 @@ Note = (
     | IdentifiersRejected
     | MembersNotCompared
     | AddressesNotListed
+    | MembersLeftBehind
+    | SegmentsLeftBehind
     | AccessMayBeLost
     | SourcesUnchanged
     | BeforeDeadline
