@@ -1,14 +1,24 @@
 """The promotion gates of a plan: which changes they block, and what a plan notes about them."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from reconciler.core.definition import parts_of, redefined
 from reconciler.core.desired_state import DesiredState
+from reconciler.core.model import SegmentSpec
+from reconciler.core.pii import REDACTED
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import SegmentChange
 from reconciler.core.plan.model import Blocked
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.promotion.gates import gate_findings, own_notes
+from reconciler.core.state.resource import ResourceState
+
+_OWN = re.compile(
+    r"account|retailer|credential|api\..+|data\.root|sample\..+|guards\..+|exclude\[\d+\]\.maxShrink"
+)
+"""Parts of a definition (`core/definition.py`) that belong to one environment."""
 
 NAMED = 5
 """A note names at most this many addresses."""
@@ -20,11 +30,23 @@ def unproved(
     """Yield the changed definitions that the environment's gates block."""
     environment = desired.environment
     for spec in (change.spec for change in changes):
-        applied = observed.resources.get(spec.address)
-        if environment.promotion is None or (applied and applied.definition == spec.definition):
+        if environment.promotion is None or _is_applied(spec, observed.resources.get(spec.address)):
             continue
         question = (environment.promotion, desired.promotion, environment.name, spec, observed.now)
         yield from (Blocked(spec.address, one, Cause.PROMOTION) for one in gate_findings(*question))
+
+
+def _is_applied(spec: SegmentSpec, resource: ResourceState | None) -> bool:
+    """Return whether all that promotion carries was applied: what belongs to this environment may differ.
+
+    A part that is redacted in the state may have changed unseen, so it does not count as applied.
+    """
+    if resource is None or resource.definition == spec.definition:
+        return resource is not None
+    shown = (*parts_of(spec), *resource.parts)
+    changed = redefined(spec, resource)
+    own = all(_OWN.fullmatch(one.path) for one in changed)
+    return bool(changed) and own and not any(REDACTED in value for _, value in shown)
 
 
 def differs_on_purpose(desired: DesiredState) -> Iterator[str]:

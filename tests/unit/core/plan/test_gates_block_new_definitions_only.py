@@ -6,7 +6,7 @@ import pytest
 from support.in_memory_environment import DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.desired_state import DesiredState
-from reconciler.core.model import Address, Seat
+from reconciler.core.model import Address, Seat, SegmentSpec
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import Create, Forget, Update, address_of
 from reconciler.core.plan.promotion_gates import NAMED, without_gates
@@ -27,12 +27,18 @@ class GatedEnvironment(InMemoryEnvironment):
 
     gate: PromotionGate | None = None
     promoted: tuple[PromotedDefinition, ...] = ()
+    where: str = ""
 
     def desired(self) -> DesiredState:
         found = super().desired()
         lock = PromotionLock("sandbox", "1", "2", (), self.promoted)
         environment = replace(found.environment, promotion=self.gate)
-        return replace(found, environment=environment, promotion=PromotionRecord(lock))
+        segments = tuple(map(self._filtered, found.segments))
+        return replace(found, environment=environment, segments=segments, promotion=PromotionRecord(lock))
+
+    def _filtered(self, spec: SegmentSpec) -> SegmentSpec:
+        source = replace(spec.audience.source, where=self.where)
+        return replace(spec, audience=replace(spec.audience, source=source))
 
     def promote(self) -> None:
         """All definitions as they are now."""
@@ -85,6 +91,24 @@ def test_members_of_an_applied_definition_go_on(world: GatedEnvironment) -> None
     assert world.blocked() == {}
     world.run()
     assert len(world.members(ONE)) == 11
+
+
+def test_what_belongs_to_the_environment_may_change(world: GatedEnvironment) -> None:
+    world.promoted = ()
+    world.guards = replace(world.guards, max_shrink=0.5)
+    assert {address_of(one) for one in world.plan().changes} == {ONE, TWO}
+    assert world.blocked() == {}
+    describe(world, ONE, "Other")
+    assert world.blocked() == {ONE: Cause.PROMOTION}
+
+
+def test_a_part_that_is_not_shown_may_have_changed(world: GatedEnvironment) -> None:
+    world.where = "email <> 'ada@example.com'"
+    world.promote()
+    world.run()
+    world.promoted = ()
+    world.guards = replace(world.guards, max_shrink=0.5)
+    assert world.blocked() == {ONE: Cause.PROMOTION, TWO: Cause.PROMOTION}
 
 
 def test_an_audience_may_leave(world: GatedEnvironment) -> None:
