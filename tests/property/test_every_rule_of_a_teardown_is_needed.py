@@ -1,6 +1,5 @@
 """The histories of teardowns fail without any of its rules."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,12 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from support.mutations import Mutant, gives, then
+from support.mutations import Mutant
 from support.teardown_simulation import TearsDown
 
 from reconciler.apply import run
-from reconciler.core.plan import teardown
-from reconciler.core.plan.steps import SendMembers
 from reconciler.core.state.resource import ResourceState
 
 pytestmark = pytest.mark.promise("rules")
@@ -28,10 +25,6 @@ SEARCH = settings(
     print_blob=False,
     suppress_health_check=list(HealthCheck),
 )
-
-
-def at_once(found: Iterator[SendMembers], *_given: object) -> Iterator[SendMembers]:
-    return (replace(one, not_before=None) for one in found)
 
 
 def not_emptied(original: Any) -> Any:
@@ -57,21 +50,6 @@ MUTANTS = [
         "all segments of an address are emptied",
         "replacements and retired segments keep their members",
         ((ResourceState, "slots", lambda _original: property(current_only)),),
-    ),
-    Mutant(
-        "removals wait for unconfirmed additions",
-        "members are removed at once",
-        ((teardown._Context, "_transfers", then(at_once)),),
-    ),
-    Mutant(
-        "a delete waits for unconfirmed creates",
-        "a late create makes an unknown segment",
-        ((teardown._Context, "_unconfirmed_until", gives(None)),),
-    ),
-    Mutant(
-        "segments of unconfirmed creates are found",
-        "their addresses are dropped",
-        ((teardown, "match_unconfirmed", gives({})),),
     ),
 ]
 
