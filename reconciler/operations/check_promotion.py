@@ -57,7 +57,7 @@ def check(root: Path, source: str, target: str, branch: str, known: Known) -> tu
     if history.is_shallow(git):
         return (Finding(where, "this clone is shallow, so the lock can't be checked", FETCH_ALL),)
     main, again = history.target_branch(git, branch), _AGAIN.format(ways=f"{source} {target}")
-    findings = [*_superseded(git, here, main, where, again)]
+    findings = [*_superseded(git, here, main, where, again), *_mixed(git, here, there, main, where)]
     unknown = [*_unknown_files(git, there, lock, main, where, again)]
     findings += unknown or _other_definitions(git, there, lock, last_promoted(git, lock, here), where, again)
     verified = known(source)
@@ -75,6 +75,20 @@ def _superseded(git: Git, here: Folder, main: str, where: str, again: str) -> It
             where,
             f"another promotion was merged into {main} meanwhile",
             f"start a new branch from {main}, then {again}",
+        )
+
+
+def _mixed(git: Git, here: Folder, there: Folder, main: str, where: str) -> Iterator[Finding]:
+    """Yield a finding if one change edits the lock and the source, which names the state that proves it."""
+    began = history.merge_base(git, "HEAD", main)
+    if _lock_blob(here, "HEAD") == _lock_blob(here, began):
+        return
+    tree = history.tree_of(git, "HEAD", there.path)
+    if not history.commit_with(git, main, there.path, tree):
+        yield Finding(
+            where,
+            f"the same change edits {there.path}, which was never on {main} like this",
+            f"merge the change of {there.path} first, and promote it in a change of its own",
         )
 
 

@@ -213,3 +213,17 @@ def test_a_proof_is_compared_with_the_state_of_the_source(repository: PromotionR
     for known in (earlier, failed, replace(found, seat=Seat("1", "2"))):
         [problem] = checked(repository, known)
         assert problem.problem == "the state of sandbox does not prove email/lapsed as the lock states"
+
+
+def test_one_change_does_not_edit_the_source_and_its_proof(repository: PromotionRepository) -> None:
+    """The manifests of the source name the state that proves the lock."""
+    repository.edit("sandbox", LAPSED, "title: Lapsed", "title: Gone")
+    repository.commit()
+    repository.git("switch", "--quiet", "--create", "change")
+    promote(repository)
+    assert checked(repository) == ()
+    repository.edit("sandbox", "environment.yaml", "state/sandbox", "state/elsewhere")
+    repository.commit()
+    [finding] = checked(repository)
+    assert finding.problem == "the same change edits environments/sandbox, which was never on main like this"
+    assert finding.remedy
