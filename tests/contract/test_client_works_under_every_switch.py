@@ -172,14 +172,34 @@ def a_deleted_name_is_refused_with_its_reason(remote: Remote) -> None:
     assert remote.listed() == ["Loyal"]
 
 
-@under("delete_in_use", "allowed", "refused")
-def nothing_is_deleted_so_its_refusal_matters_to_nobody(remote: Remote) -> None:
-    """A segment that an audience is built on is renamed and filled like any other."""
+def in_use(remote: Remote) -> Segment:
+    """A segment that an audience is built on."""
     segment = remote.made("Lapsed")
     remote.emulator.seed_audience(ACCOUNT, RETAILER, "Buyers", [segment.id])
+    return segment
+
+
+@under("delete_in_use", "allowed", "refused")
+def a_segment_in_use_is_renamed_and_filled_like_any_other(remote: Remote) -> None:
+    segment = in_use(remote)
     assert codes(remote.update(SegmentPatch(segment.id, name="Renamed"))) == [""]
     assert remote.change(segment, "add", ["a"]).valid == 1
-    assert not [name for name in dir(remote.connection.writer()) if "delete" in name or "clear" in name]
+
+
+@under("delete_in_use", "allowed")
+def a_segment_in_use_is_deleted(remote: Remote) -> None:
+    segment = in_use(remote)
+    assert remote.connection.writer().delete(ACCOUNT, [segment.id], at_once).items == (None,)
+    assert remote.listed() == []
+
+
+@under("delete_in_use", "refused")
+def a_segment_in_use_is_kept_and_the_others_are_deleted(remote: Remote) -> None:
+    segment, other = in_use(remote), remote.made("Other")
+    failed, deleted = remote.connection.writer().delete(ACCOUNT, [segment.id, other.id], at_once).items
+    assert isinstance(failed, ItemFailure)
+    assert (failed.code, deleted) == ("segment-in-use", None)
+    assert remote.listed() == ["Lapsed"]
 
 
 @under("type_mismatch", "http-400")
