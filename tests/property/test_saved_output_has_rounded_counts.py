@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reconciler.core.approval.approved_changes import approved_changes
+from reconciler.core.endpoints import EndpointKind
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import Guards, SegmentSpec
 from reconciler.core.plan.change_kinds import Cause
@@ -20,6 +21,7 @@ from reconciler.core.plan.model import Blocked, Plan
 from reconciler.core.remote import Statistics
 from reconciler.core.rounding import rounded_count
 from reconciler.core.state.resource import ResourceState, SegmentState
+from reconciler.core.verification import KeptVerification, Verification, VerificationOutcome
 from reconciler.render.document.plan import plan_document
 from reconciler.render.html.document import html
 from reconciler.render.json.document import dump, encoded
@@ -121,6 +123,24 @@ def _plan(people: People, guards: Guards) -> Plan:
     )
 
 
+def _verification(people: People) -> Verification:
+    return Verification(
+        address=cases.LAPSED.address,
+        outcome=VerificationOutcome.VERIFIED,
+        at=cases.NOW,
+        computed_at=cases.NOW,
+        parts=(),
+        endpoint=EndpointKind.CRITEO,
+        seat=cases.SEAT,
+        sample_rows=None,
+        segment_id="1",
+        sent=people.before + 1,
+        rejected=0,
+        arrived=people.before + 1,
+        matched=people.matches,
+    )
+
+
 def _forms(people: People, guards: Guards) -> Iterator[str]:
     planned = _plan(people, guards)
     document = plan_document(planned, cases.ENVIRONMENT, ROUNDED)
@@ -143,6 +163,7 @@ def _forms(people: People, guards: Guards) -> Iterator[str]:
             [ResourceState(cases.LAPSED.address, holding)],
             {"1": found},
             {},
+            {cases.LAPSED.address: KeptVerification(_verification(people), ())},
             cases.NOW,
             ROUNDED,
         ),
