@@ -306,6 +306,15 @@ def blocked_by_source_and_guard(world: World) -> None:
     one_blocked(world)
 
 
+TEARDOWN = ("teardown", "sandbox", "--quiet", "--confirm", "sandbox")
+
+
+def torn_down(world: World) -> None:
+    """The manifests stay: the next plan sends the members again."""
+    world.apply()
+    assert world.run(*TEARDOWN, "--yes") == 0
+
+
 WORLDS: dict[str, Callable[[World], None]] = {
     "first-create": nothing,
     "no-change": applied,
@@ -348,6 +357,9 @@ WORLDS: dict[str, Callable[[World], None]] = {
     "all-blocked": emptied,
     "applied-beside-blocked": one_blocked,
     "blocked-by-cause": blocked_by_source_and_guard,
+    "teardown": torn_down,
+    "teardown-of-nothing": nothing,
+    "drift-of-test-members": torn_down,
 }
 
 
@@ -385,5 +397,15 @@ def test_looking_for_drift_makes_no_write_request(world: World, case: str) -> No
     before = world.state()
     world.calls.clear()
     assert world.run("drift", "sandbox", "--quiet") == (0 if case == "no-change" else 2)
+    assert [one for one in world.calls if not (one.startswith("GET ") or ASKING.search(one))] == []
+    assert world.state() == before
+
+
+@pytest.mark.parametrize("options", [("--plan",), ("--plan", "--delete")], ids=" ".join)
+def test_a_plan_of_a_teardown_makes_no_write_request(world: World, options: tuple[str, ...]) -> None:
+    applied(world)
+    before = world.state()
+    world.calls.clear()
+    assert world.run(*TEARDOWN, *options) == 0
     assert [one for one in world.calls if not (one.startswith("GET ") or ASKING.search(one))] == []
     assert world.state() == before
