@@ -440,7 +440,7 @@ def test_a_signal_reaches_the_tool_itself(story: Story):
         for step in job["steps"]
         if "reconciler " in step.get("run", "").replace("reconciler show", "")
     ]
-    assert len(steps) == 8
+    assert len(steps) == 9
     for step in steps:
         shell = subprocess.Popen(
             [*SHELL, "-c", step],
