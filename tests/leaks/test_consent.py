@@ -326,7 +326,7 @@ TROUBLES = {
     "a consent withdrawn": Trouble((4, 4, 4, 4, 4, 0), lambda one: one.emulator.revoke_consents()),
     "an account withdrawn": Trouble((4, 4, 4, 4, 4, 0), lambda one: one.emulator.withdraw_account(ACCOUNT)),
     "an old token": Trouble((4, 4, 4, 4, 4, 0), an_old_token),
-    "a token too old": Trouble((4, 4, 4, 4, 4, 0), lambda one: one.emulator.advance(181 * 86_400)),
+    "a token too old": Trouble((4, 4, 4, 4, 4, 4), lambda one: one.emulator.advance(181 * 86_400)),
     "a folder in its place": Trouble((10, 4, 10, 10, 4, 4), in_place(a_folder)),
     "a folder for a lock": Trouble((4, 4, 4, 4, 4, 0), in_place(a_folder_for_a_lock)),
     "half of it": Trouble((4, 4, 4, 4, 4, 4), in_place(cut)),
