@@ -72,7 +72,7 @@ def _built(
     root: Path, flaws: list[Issue], inventory: ManifestIndex, data_root: str | None, notes: tuple[str, ...]
 ) -> DesiredState:
     _refuse(flaws, inventory.environment)
-    noted = (*_version_notes(inventory), *notes, *links.notes(inventory))
+    noted = (*_version_notes(inventory), *_gate_notes(root, inventory), *notes, *links.notes(inventory))
     built = build(inventory, data_root, noted, placeholders(inventory))
     record = promotion_record(root, inventory.environment)
     if built.environment.promotion:
@@ -99,6 +99,13 @@ def check_documents(reading: ParsedFiles) -> tuple[list[Issue], list[ManifestDoc
         else:
             flaws.append(of_unknown_kind(document))
     return flaws, documents
+
+
+def _gate_notes(root: Path, inventory: ManifestIndex) -> Iterator[str]:
+    source = inventory.home.value("promotion", "from") if inventory.home else None
+    if inventory.home and source and source not in set(project.environments(root)) - {inventory.environment}:
+        place = inventory.home.place("promotion", "from")
+        yield f"{place}: there is no other environment {source} to promote from: the gates block each change"
 
 
 def _version_notes(inventory: ManifestIndex) -> Iterator[str]:

@@ -202,3 +202,11 @@ def test_a_part_that_differs_on_purpose_is_applied_and_noted(repository: Promoti
     code, said = run(repository, "apply", "production", "--yes")
     assert code == 0, said
     assert "email/lapsed: title differs from sandbox on purpose (promotion.own)" in said
+
+
+@pytest.mark.parametrize("source", ["staging", "production"])
+def test_a_source_that_is_no_other_environment_is_noted(repository: PromotionRepository, source: str) -> None:
+    repository.edit("production", "environment.yaml", "from: sandbox", f"from: {source}")
+    code, said = run(repository, "validate", "production")
+    assert code == 0, said
+    assert f"there is no other environment {source} to promote from" in " ".join(said.split())

@@ -228,3 +228,11 @@ def test_another_source_is_refused(repository: PromotionRepository) -> None:
         surroundings(**SURROUNDINGS),
     )
     assert (ended, "the environment is promoted from sandbox" in said) == (3, True)
+
+
+def test_an_unknown_environment_is_reported_once(repository: PromotionRepository) -> None:
+    code, said = forked_command.run(
+        repository.root, ("promote", "sandbx", "production"), surroundings(**SURROUNDINGS)
+    )
+    assert (code, said.count("sandbx"), "Warning" in said) == (3, 1, False)
+    assert "did you mean `sandbox`?" in said

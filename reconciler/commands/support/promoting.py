@@ -10,7 +10,7 @@ from reconciler.commands.support.completions import environment_names
 from reconciler.commands.support.console import CommandConsole
 from reconciler.core.errors import AuthenticationError, ConfigurationError, StorageError
 from reconciler.core.verification import Verification
-from reconciler.manifests import load_without_sources
+from reconciler.manifests import environments, find_root, load_without_sources
 from reconciler.settings import Settings
 from reconciler.workspace import open_workspace
 
@@ -22,6 +22,8 @@ def verifications(
     settings: Settings, source: str, stop: StopSignal, shown: CommandConsole
 ) -> Sequence[Verification] | None:
     """Return what is verified in an environment; None if its state is not here, or unreadable (a warning)."""
+    if source not in environments(find_root(settings.directory)):
+        return None  # the caller reports it
     try:
         with open_workspace(settings, source, stop, shown.progress, read=load_without_sources) as space:
             reader = space.store.reader()

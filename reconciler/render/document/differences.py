@@ -8,7 +8,6 @@ from reconciler.core.endpoints import EndpointKind
 from reconciler.core.model import Address
 from reconciler.core.promotion.differences import Difference, DifferenceKind, ValueDifference
 from reconciler.core.promotion.proofs import ProofOf, ProofState
-from reconciler.render.numbers import counted
 from reconciler.render.text import name, quoted
 
 MARKS = {
@@ -71,10 +70,6 @@ def totals(differences: Iterable[Difference]) -> str:
     """Return text such as "1 added, 2 changed"; "" if nothing differs."""
     many = Counter(one.kind for one in differences)
     return ", ".join(f"{many[kind]:,} {WORDS[kind]}" for kind in DifferenceKind if many[kind])
-
-
-def addresses(count: int) -> str:
-    return counted(count, "address", "addresses")
 
 
 def _value(one: ValueDifference) -> str:
