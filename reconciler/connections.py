@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 
 from reconciler.core.consent.model import Consent
+from reconciler.core.credential import CredentialRole, shown_reference
 from reconciler.core.errors import AuthenticationError
-from reconciler.core.model import CredentialRole, Environment, shown_reference
+from reconciler.core.model import Environment
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
 from reconciler.credentials import SecretConsentStore, SecretResolver

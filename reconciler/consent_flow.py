@@ -16,6 +16,7 @@ from reconciler.core.consent.authorization_url import (
     authorization_url,
     parse_redirect,
 )
+from reconciler.core.credential import CredentialRole
 from reconciler.core.errors import (
     AuthenticationError,
     CancelledError,
@@ -24,7 +25,7 @@ from reconciler.core.errors import (
     ReconcilerError,
     StorageError,
 )
-from reconciler.core.model import CONSENT_URL, CredentialRole
+from reconciler.core.model import CONSENT_URL
 from reconciler.core.secret import Secret
 from reconciler.criteo.grants import consent_lock
 from reconciler.disk.atomic import create_file, read_file

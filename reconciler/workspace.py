@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from reconciler.clock import OffsetClock, StopSignal, SystemClock, WaitReporter
 from reconciler.connections import ConnectionFactory
 from reconciler.core.consent.model import expiry_note
+from reconciler.core.credential import Credential, CredentialRole
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import Address, Credential, CredentialRole
+from reconciler.core.model import Address
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.ports import (
     ConnectionInspector,

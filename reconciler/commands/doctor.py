@@ -20,11 +20,11 @@ from reconciler.commands.support.options import (
     stop_event,
     with_options,
 )
+from reconciler.core.credential import Credential, CredentialRole
 from reconciler.core.doctor.checks import Check, exit_code
 from reconciler.core.doctor.results import invalid
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import Credential, CredentialRole
 from reconciler.core.ports import StateReader
 from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.manifests import load_without_sources

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from reconciler.core.credential import Credential
 from reconciler.core.errors import Finding
-from reconciler.core.model import Audience, Credential, Environment, SegmentSpec
+from reconciler.core.model import Audience, Environment, SegmentSpec
 from reconciler.core.promotion.gates import NOTHING_PROMOTED, PromotionRecord
 
 

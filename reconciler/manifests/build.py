@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from reconciler.core.credential import Application, Credential
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import Finding
 from reconciler.core.model import (
@@ -12,11 +13,9 @@ from reconciler.core.model import (
     Access,
     Address,
     Api,
-    Application,
     ApprovalLimits,
     Audience,
     Confirmation,
-    Credential,
     Environment,
     Exclusion,
     Guards,

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from reconciler.core.consent.store import ConsentStore
+from reconciler.core.credential import CredentialRole
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.doctor import checks as checkup
 from reconciler.core.doctor import results as results
@@ -25,7 +26,7 @@ from reconciler.core.doctor.checks import (
 )
 from reconciler.core.errors import CancelledError, Finding, ReconcilerError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import Audience, CredentialRole, Seat
+from reconciler.core.model import Audience, Seat
 from reconciler.core.ports import Clock, ConnectionInspector, StateReader, StateStore
 from reconciler.core.secret import Secret
 from reconciler.core.state.resource import ResourceState

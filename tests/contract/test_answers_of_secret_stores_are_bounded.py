@@ -14,8 +14,9 @@ from support.fakes.clock import FakeClock
 from support.fakes.secret_backends import leading_to, places_of
 
 from reconciler.connections import ConnectionFactory
+from reconciler.core.credential import Application, CredentialRole
 from reconciler.core.errors import AuthenticationError
-from reconciler.core.model import Api, Application, CredentialRole, Environment
+from reconciler.core.model import Api, Environment
 from reconciler.core.secret import Secret
 from reconciler.credentials.backends.aws import AwsBackend
 from reconciler.credentials.backends.base import WritableBackend

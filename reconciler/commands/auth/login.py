@@ -12,8 +12,8 @@ from reconciler.commands.support.options import Duration, answering, with_option
 from reconciler.commands.support.session import open_session
 from reconciler.consent_flow import ConsentedAccounts, ConsentFlow
 from reconciler.core.consent.authorization_url import is_answer
+from reconciler.core.credential import CredentialRole
 from reconciler.core.errors import ReconcilerError
-from reconciler.core.model import CredentialRole
 from reconciler.credentials.redirect_listener import RedirectListener, is_loopback
 from reconciler.render.html.consent_page import connected_page, failed_page
 from reconciler.render.numbers import counted

@@ -9,8 +9,8 @@ import click
 from reconciler.commands.support.completions import credential_names
 from reconciler.commands.support.options import CommonOptions, Environment
 from reconciler.consent_flow import ConsentFlow
+from reconciler.core.credential import CredentialRole
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.model import CredentialRole
 from reconciler.workspace import Workspace
 
 Hint = Callable[[str], None]

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.core.credential import CredentialRole
 from reconciler.core.desired_state import DesiredState
-from reconciler.core.model import CredentialRole, Seat
+from reconciler.core.model import Seat
 
 PLACE, AGE = "place", "age"
 READING, SNAPSHOTS, WRITING = "reading", "snapshots", "writing"

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 
 from reconciler.core.api_versions import SUPPORT
 from reconciler.core.consent.model import Consent, expires_soon, is_expired
+from reconciler.core.credential import CredentialRole, shown_reference
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.doctor.checks import (
     SKIPPED,
@@ -25,7 +26,6 @@ from reconciler.core.errors import (
     ReconcilerError,
     RejectedError,
 )
-from reconciler.core.model import CredentialRole, shown_reference
 from reconciler.core.remote import CallerIdentity, RateLimit
 from reconciler.core.state.resource import CLOCK_SKEW, ResourceState
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from reconciler.core.consent.model import Consent, expires_soon, is_expired
+from reconciler.core.credential import CredentialRole
 from reconciler.core.errors import ReconcilerError
-from reconciler.core.model import CredentialRole
 from reconciler.render.text import sentence
 
 

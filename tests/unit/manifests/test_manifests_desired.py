@@ -7,16 +7,8 @@ from pathlib import Path
 import pytest
 from support.manifest_project import FILES, Project, others
 
-from reconciler.core.model import (
-    Address,
-    Application,
-    Guards,
-    Hashing,
-    IdentifierType,
-    Seat,
-    SegmentKey,
-    SourceLocation,
-)
+from reconciler.core.credential import Application
+from reconciler.core.model import Address, Guards, Hashing, IdentifierType, Seat, SegmentKey, SourceLocation
 from reconciler.core.plan.names import LONGEST
 from reconciler.manifests import load
 from reconciler.manifests.checks import segment_names as naming

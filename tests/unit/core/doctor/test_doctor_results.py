@@ -7,6 +7,7 @@ import pytest
 
 from reconciler.core.api_versions import SUPPORT
 from reconciler.core.consent.model import REFRESH_TOKEN_LIFETIME, Consent
+from reconciler.core.credential import Application, CredentialRole
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.doctor.checks import (
     AGE,
@@ -57,9 +58,7 @@ from reconciler.core.errors import (
 from reconciler.core.model import (
     Address,
     Api,
-    Application,
     Audience,
-    CredentialRole,
     Environment,
     Hashing,
     IdentifierType,

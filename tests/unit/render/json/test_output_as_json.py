@@ -8,16 +8,10 @@ import pytest
 from support import schemas
 
 from reconciler.core.consent.model import REFRESH_TOKEN_LIFETIME, RENEWAL_AGE, Consent
+from reconciler.core.credential import Application, CredentialRole
 from reconciler.core.errors import AuthenticationError, Finding
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef
-from reconciler.core.model import (
-    Address,
-    Application,
-    CredentialRole,
-    Hashing,
-    IdentifierType,
-    SegmentKey,
-)
+from reconciler.core.model import Address, Hashing, IdentifierType, SegmentKey
 from reconciler.core.remote import Statistics
 from reconciler.core.secret import Secret
 from reconciler.core.state.model import LockHolder, StateHead, StateVersionInfo
