@@ -36,6 +36,7 @@ COMMANDS = {
     "verify": "Check that sent members arrived at Criteo, and match",
     "report": "Report sizes, churn and match rates over time, as text or one HTML page",
     "explain": "Show why one address changes, and why rows are dropped",
+    "find": "Find identifiers in segments, exclusion lists and saved versions",
     "auth": "Get and store Criteo's consent; show when it expires",
     "state": "Show, restore, rebuild and move the state; manage its lock",
     "codeowners": "Generate CODEOWNERS rules from `access`",

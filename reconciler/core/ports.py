@@ -362,3 +362,7 @@ class MemberEngine(Protocol):
     def file(self, snapshot: SnapshotRef) -> str:
         """Return the local file of a snapshot, for the state to store."""
         ...
+
+    def found(self, snapshot: SnapshotRef, hashing: Hashing, wanted: Identifiers) -> frozenset[int]:
+        """Return the positions in `wanted` of members that the snapshot holds."""
+        ...

@@ -13,6 +13,7 @@ from reconciler.core.members import (
     Batch,
     BuiltAudience,
     Delta,
+    Identifiers,
     Kind,
     ReadList,
     SnapshotRef,
@@ -23,7 +24,7 @@ from reconciler.core.model import Audience, Hashing
 from reconciler.core.reuse import SourceIdentities
 from reconciler.core.state.resource import SegmentState, next_window
 from reconciler.disk.scratch_dir import ScratchDir
-from reconciler.members import delta
+from reconciler.members import delta, lookup
 from reconciler.members.builder import AudienceBuilder
 from reconciler.members.data_root import DataRoot
 from reconciler.members.database import connect, storage_errors
@@ -142,6 +143,10 @@ class DuckDbEngine:
     def file(self, snapshot: SnapshotRef) -> str:
         with storage_errors("finding a snapshot"), self._stoppable() as cursor:
             return str(self._snapshots.path(cursor, snapshot))
+
+    def found(self, snapshot: SnapshotRef, hashing: Hashing, wanted: Identifiers) -> frozenset[int]:
+        with storage_errors("searching a snapshot"), self._stoppable() as cursor:
+            return lookup.found(cursor, self._snapshots, snapshot, hashing, wanted)
 
     def _stoppable(self) -> contextlib.AbstractContextManager[duckdb.DuckDBPyConnection]:
         return stoppable(self._database, self._check)

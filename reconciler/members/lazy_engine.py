@@ -10,6 +10,7 @@ from reconciler.core.members import (
     Batch,
     BuiltAudience,
     Delta,
+    Identifiers,
     Kind,
     ReadList,
     SnapshotRef,
@@ -92,3 +93,6 @@ class LazyEngine:
 
     def file(self, snapshot: SnapshotRef) -> str:
         return self._engine.file(snapshot)
+
+    def found(self, snapshot: SnapshotRef, hashing: Hashing, wanted: Identifiers) -> frozenset[int]:
+        return self._engine.found(snapshot, hashing, wanted)

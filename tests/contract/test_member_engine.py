@@ -16,7 +16,15 @@ from support.fakes.members import Found, ListFile, MemoryEngine, People
 from support.source_project import build
 
 from reconciler.core.errors import StorageError
-from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, Batch, Delta, SnapshotRef, TargetMembers
+from reconciler.core.members import (
+    EMPTY_SNAPSHOT,
+    NO_DELTA,
+    Batch,
+    Delta,
+    Identifiers,
+    SnapshotRef,
+    TargetMembers,
+)
 from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType, SegmentKey, Source
 from reconciler.core.ports import MemberEngine
 from reconciler.core.state.resource import InFlightBatch, SegmentState, Transfer
@@ -307,6 +315,15 @@ def test_a_set_without_another(world):
     assert world.look(world.engine.without(Hashing.NONE, held, out)) == people("a c")
     assert world.engine.without(Hashing.NONE, held, EMPTY_SNAPSHOT) == held
     assert world.engine.without(Hashing.NONE, EMPTY_SNAPSHOT, out) == EMPTY_SNAPSHOT
+
+
+@FORMS
+def test_a_snapshot_says_which_of_some_members_it_holds(world, hashing):
+    held = world.put(people("a b c", hashing), hashing)
+    wanted = [written(name, hashing) for name in ("c", "x", "a", "a")]
+    assert world.engine.found(held, hashing, Identifiers(wanted)) == {0, 2, 3}
+    assert world.engine.found(held, hashing, Identifiers([written("x", hashing)])) == frozenset()
+    assert world.engine.found(held, hashing, Identifiers([])) == frozenset()
 
 
 @FORMS

@@ -21,6 +21,7 @@ COMMANDS = [
     ("explain", "sandbox", "email/buyers"),
     ("validate",),
     ("doctor", "sandbox"),
+    ("find", "sandbox"),
     ("state", "show", "sandbox"),
     ("state", "history", "sandbox"),
     ("state", "lock", "list", "sandbox"),
@@ -53,6 +54,7 @@ def printed(project: Project, *command: str, code: int = 0) -> dict[str, Any]:
         project.command(*command, "--json"),
         cwd=project.root,
         env=surroundings(),
+        input="person7@example.com\n\n\x07\n",
         capture_output=True,
         text=True,
         timeout=120,
@@ -163,6 +165,6 @@ def test_every_published_schema_is_that_of_a_command() -> None:
         kind.replace("_", "-")
         for kind in (
             "status", "explain", "validate", "doctor", "state", "state_history", "state_lock", "auth_status",
-            "verification", "diff", "report",
+            "verification", "diff", "report", "find",
         )
     }  # fmt: skip

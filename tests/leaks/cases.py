@@ -1,5 +1,7 @@
 """How each command is called; a new command or option without a case fails its test."""
 
+from leaks.markers import MARKERS
+
 SERVE = ("emulator", "serve", "sandbox", "--host", "127.0.0.1", "--port", "0")
 FAULT = ("emulator", "fault", "sandbox", "429")
 OFFLINE = {
@@ -58,6 +60,7 @@ OFFLINE = {
                ("report", "sandbox", "--json")],
     "explain": [("explain", "sandbox", "raw/buyers"), ("explain", "sandbox", "phone/buyers", "--emulate",
                  "--data-root", "data"), ("explain", "sandbox", "raw/buyers", "--json")],
+    "find": [("find", "sandbox"), ("find", "sandbox", "--json")],
     "codeowners": [("codeowners", "--admins", "@acme/a", "--owners", "@acme/b", "--check",
                     "data/people.csv")],
     "completion": [("completion", "bash"), ("completion", "zsh"), ("completion", "fish")],
@@ -106,6 +109,9 @@ ODD = {"--from": 0, "--base": 3, "--detailed-exitcode": 2, "--approved-digest": 
 FIRST = {"show": ("plan", "sandbox", "--quiet", "--out", "p.json"),
          "verify": ("emulator", "advance", "sandbox", "1d")}  # fmt: skip
 """What must have been run before."""
+GIVEN = {"find": "\n".join((*(one.email for one in MARKERS.people), *(one.customer for one in MARKERS.people),
+                             *(one.phone for one in MARKERS.misfits), *MARKERS.hashes))}  # fmt: skip
+"""What they read from standard input."""
 LOST = frozenset({"state rebuild"})
 """Before each of their runs the state is lost."""
 LOUDNESS = (("--quiet",), ("--no-color",), ("--verbose",), ("-C", "."))

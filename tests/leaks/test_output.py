@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
-from leaks.cases import CODES, CONSENTED, FIRST, LOST, LOUDNESS, ODD, OFFLINE
+from leaks.cases import CODES, CONSENTED, FIRST, GIVEN, LOST, LOUDNESS, ODD, OFFLINE
 from leaks.injections import LEAKS, chatty, interrupted_soon, known_tokens
 from leaks.invalid_inputs import REFUSALS
 from leaks.markers import MARKERS
@@ -79,7 +79,7 @@ def test_in_success(runner, name):
     for arguments in runs:
         if name in LOST:
             shutil.rmtree(runner.folder / ".reconciler" / "state", ignore_errors=True)
-        ended = runner.run(*arguments, injections=injections)
+        ended = runner.run(*arguments, injections=injections, given=GIVEN.get(name, ""))
         odd = [code for option, code in ODD.items() if option in arguments]
         assert ended.code == (*odd, CODES.get(name, 0))[0], ended.text
     runner.run(*first, "-v", injections=injections, terminal=True)

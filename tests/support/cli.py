@@ -109,9 +109,11 @@ class Project:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "reconciler", *arguments]
 
-    def run(self, *arguments: str, code: int = 0, **environ: str) -> Ended:
+    def run(self, *arguments: str, code: int = 0, given: str = "", **environ: str) -> Ended:
         """Run one command to its end without a terminal, and check its exit code."""
-        ended, said = forked_command.run(self.root, arguments, surroundings(**environ))
+        ended, said = forked_command.run(
+            self.root, arguments, surroundings(**environ), given=given.encode("utf-8", "surrogateescape")
+        )
         assert ended == code, said
         return Ended(ended, said)
 

@@ -21,7 +21,7 @@ PAGES = [
 BLOCK = re.compile(r"^( *)```([^\n]*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`((?:reconciler )?[a-z][^`\n]*)`")
 LINE = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?reconciler (.+)$")
-ENDS = frozenset({"|", "||", ">", "&&"})
+ENDS = frozenset({"|", "||", "<", ">", "&&"})
 PLACEHOLDER = re.compile(r"[A-Z]{2,}|…")
 
 
@@ -45,7 +45,7 @@ def blocks() -> list[Block]:
 
 
 def command_lines(block: Block) -> Iterator[list[str]]:
-    """Return the arguments of each `reconciler` line, without comments and pipes."""
+    """Return the arguments of each `reconciler` line, without comments, pipes and redirections."""
     for line in block.text.replace("\\\n", " ").splitlines():
         if found := LINE.match(line.strip()):
             words = shlex.split(found[1], comments=True)

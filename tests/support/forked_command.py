@@ -55,9 +55,16 @@ class Setup:
 
 
 def run(
-    folder: Path, arguments: Sequence[str], environ: Mapping[str, str], setup: Setup | None = None
+    folder: Path,
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    setup: Setup | None = None,
+    given: bytes = b"",
 ) -> tuple[int, str]:
-    """Return the exit code of a command, and what it wrote to both streams, away from a terminal."""
+    """Return the exit code of a command, and what it wrote to both streams, away from a terminal.
+
+    `given` is its standard input.
+    """
     asked: dict[str, object] = {
         "arguments": list(arguments),
         "folder": str(folder),
@@ -65,10 +72,12 @@ def run(
         "setup": astuple(setup) if setup else None,
     }
     ours, theirs = os.pipe()
-    with Path(os.devnull).open() as nothing, socket.socket(socket.AF_UNIX) as server:
+    with tempfile.TemporaryFile() as entered, socket.socket(socket.AF_UNIX) as server:
+        entered.write(given)
+        entered.seek(0)
         server.settimeout(PATIENCE)
         server.connect(str(_server()))
-        socket.send_fds(server, [json.dumps(asked).encode()], [nothing.fileno(), theirs, theirs])
+        socket.send_fds(server, [json.dumps(asked).encode()], [entered.fileno(), theirs, theirs])
         os.close(theirs)
         server.shutdown(socket.SHUT_WR)
         with os.fdopen(ours, "rb") as output, ThreadPoolExecutor(1) as reader:

@@ -29,6 +29,7 @@ class DocumentKind(Enum):
     AUTH_STATUS = "auth_status"
     DIFF = "diff"
     REPORT = "report"
+    FIND = "find"
 
 
 def document(kind: DocumentKind, content: Json, error: ReconcilerError | None = None) -> Json:

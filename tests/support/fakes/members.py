@@ -269,6 +269,10 @@ class MemoryEngine:
         self.members(snapshot)
         return f"memory:{snapshot.digest}"
 
+    def found(self, snapshot: SnapshotRef, hashing: Hashing, wanted: Identifiers) -> frozenset[int]:
+        held = self.members(snapshot)
+        return frozenset(at for at, member in enumerate(wanted) if member in held)
+
     def _ordered(self, holding: SegmentState, moving: Transfer) -> tuple[list[str], list[str], list[str]]:
         phases = self._phases(holding.confirmed, holding.uncertain, moving.target, moving.priority_removes)
         priority_removes, adds, removes = (sorted(phase, key=str.encode) for phase in phases)
