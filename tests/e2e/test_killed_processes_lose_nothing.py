@@ -15,7 +15,7 @@ from support.large_project import LargeProject, number_from, write_people
 pytestmark = pytest.mark.promise("killed-processes")
 
 KILLS = number_from("KILLS", 20)
-MEMBERS = number_from("MEMBERS", 1_000_000)
+MEMBERS = number_from("MEMBERS", 200_000)
 SEED = number_from("SEED", 1)
 SEGMENTS = 2
 LATENCY = 0.3

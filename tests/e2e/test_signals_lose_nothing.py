@@ -10,7 +10,7 @@ from support.large_project import LargeProject, Running, number_from
 
 pytestmark = pytest.mark.promise("killed-processes")
 
-MEMBERS = number_from("MEMBERS", 1_000_000)
+MEMBERS = number_from("MEMBERS", 200_000)
 SEGMENTS = 2
 CALLS = 20
 """Calls that one segment needs."""

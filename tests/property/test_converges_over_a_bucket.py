@@ -265,7 +265,7 @@ LIMITS = settings(
     suppress_health_check=list(HealthCheck),
 )
 TestBucketHistories1, TestBucketHistories2, TestBucketHistories3, TestBucketHistories4 = parts(
-    BucketHistories, int(os.environ.get("BUCKET_HISTORIES", "300")), LIMITS
+    BucketHistories, int(os.environ.get("BUCKET_HISTORIES", "100")), LIMITS
 )
 
 

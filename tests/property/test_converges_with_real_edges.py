@@ -66,5 +66,5 @@ LIMITS = settings(
     suppress_health_check=list(HealthCheck),
 )
 TestRealHistories1, TestRealHistories2, TestRealHistories3, TestRealHistories4 = parts(
-    RealHistories, int(os.environ.get("REAL_HISTORIES", "100")), LIMITS
+    RealHistories, int(os.environ.get("REAL_HISTORIES", "32")), LIMITS
 )

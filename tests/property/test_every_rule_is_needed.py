@@ -1,4 +1,4 @@
-"""The crash property fails without any of the rules of state, within 5,000 histories."""
+"""The crash property fails without any of the rules of state, within 1,000 histories."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from support.simulation import Simulation
 pytestmark = pytest.mark.promise("rules")
 
 SEARCH = settings(
-    max_examples=5_000 - len(EXAMPLES),
+    max_examples=1_000 - len(EXAMPLES),
     stateful_step_count=10,
     deadline=timedelta(seconds=20),
     phases=[Phase.generate],

@@ -184,7 +184,7 @@ class Rebuilds(Simulation):
 
 
 Rebuilds.TestCase.settings = settings(
-    max_examples=int(os.environ.get("REBUILDS", "400")),
+    max_examples=int(os.environ.get("REBUILDS", "200")),
     derandomize="TORTURE" not in os.environ,  # else other ones each time
     stateful_step_count=10,
     deadline=timedelta(seconds=20),

@@ -18,7 +18,7 @@ LIMITS = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 TestHistories1, TestHistories2, TestHistories3, TestHistories4 = parts(
-    Simulation, int(os.environ.get("HISTORIES", "5000")), LIMITS
+    Simulation, int(os.environ.get("HISTORIES", "1000")), LIMITS
 )
 
 
