@@ -15,6 +15,7 @@ TYPES = {
     "growth": "percentage",
     "count": "number",
     "positive": "number",
+    "days": "number",
     "number": "number",
     "people": "count",
     "known_count": "count or null",

@@ -129,6 +129,20 @@ class Confirmation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """The saved versions that a run that writes keeps: the newest ones, none older than `age`.
+
+    `age` is None without a limit.
+    """
+
+    versions: int = 20
+    age: timedelta | None = None
+
+
+DEFAULT_RETENTION = Retention()
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """One folder under `environments/`.
 
@@ -145,6 +159,7 @@ class Environment:
     sample_rows: int | None = None
     guards: Guards = Guards()
     sealing_key: str = SEALING_KEY
+    retention: Retention = DEFAULT_RETENTION
     approval_limits: ApprovalLimits = ApprovalLimits()
     promotion: PromotionGate | None = None
     confirm: Confirmation | None = None

@@ -8,6 +8,7 @@ from reconciler.core.credential import Application, Credential
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import Finding
 from reconciler.core.model import (
+    DEFAULT_RETENTION,
     LIST_SHRINK,
     SEALING_KEY,
     Access,
@@ -21,6 +22,7 @@ from reconciler.core.model import (
     Guards,
     Hashing,
     IdentifierType,
+    Retention,
     Seat,
     SegmentKey,
     SegmentSpec,
@@ -81,10 +83,18 @@ def _environment(home: ManifestDocument, data_root: str | None) -> Environment:
         sample_rows=int(sample["rows"]) if sample else None,
         guards=guards(value.get("guards", {}), Guards()),
         sealing_key=value["state"].get("sealingKey", SEALING_KEY),
+        retention=_retention(value["state"].get("keep", {})),
         approval_limits=_leeway(value.get("approval", {})),
         promotion=_gate(value["promotion"]) if "promotion" in value else None,
         confirm=Confirmation(value["confirm"]) if "confirm" in value else None,
         data_place=None if data_root else home.place("data", "root"),
+    )
+
+
+def _retention(value: dict[str, Any]) -> Retention:
+    return Retention(
+        versions=int(value.get("versions", DEFAULT_RETENTION.versions)),
+        age=timedelta(days=int(value["days"])) if "days" in value else None,
     )
 
 

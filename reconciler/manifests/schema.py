@@ -21,7 +21,18 @@ KINDS = {
 }
 # Keys whose values are not text; a test derives them from the schemas.
 TYPED = frozenset(
-    {"adminOnly", "allowEmulator", "batchSize", "minMembers", "pinned", "pkce", "rows", "verified"}
+    {
+        "adminOnly",
+        "allowEmulator",
+        "batchSize",
+        "days",
+        "minMembers",
+        "pinned",
+        "pkce",
+        "rows",
+        "verified",
+        "versions",
+    }
 )
 
 

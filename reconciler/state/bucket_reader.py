@@ -11,6 +11,7 @@ from pathlib import Path
 from reconciler.buckets.bucket import Bucket
 from reconciler.core.errors import CorruptSnapshotError, StorageError
 from reconciler.core.members import SnapshotRef
+from reconciler.core.model import DEFAULT_RETENTION, Retention
 from reconciler.core.reuse import ReadRecords
 from reconciler.core.series import SeriesMonth
 from reconciler.core.state.codec import records_in, series_in, verifications_in
@@ -25,12 +26,13 @@ from reconciler.state.versions import absent, summaries
 
 @dataclass(frozen=True, slots=True)
 class StoreContext:
-    """The clock, and folders for snapshots being read and for resource states not stored yet."""
+    """The clock, the retention, and folders: of snapshots being read, of resource states not stored yet."""
 
     now: Callable[[], datetime]
     wait: Callable[[float, str], None]
     cache: Callable[[], Path]
     leftovers: Path
+    keep: Retention = DEFAULT_RETENTION
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
 
 

@@ -245,10 +245,11 @@ class BucketWriter(BucketReader):
     def _keep_state(self, head: StateHead, resources: Iterable[ResourceState | None]) -> None:
         """Save and prune state versions, as long as the lease is held."""
         bucket, known = self._objects.bucket, [one for one in resources if one is not None]
-        content = document(head, sorted(known, key=attrgetter("address")), self._around.now())
+        now = self._around.now()
+        content = document(head, sorted(known, key=attrgetter("address")), now)
         self._hold.assure()
         bucket.upload(f"{HISTORY}/{document_name(head.serial)}", content)
-        for name in superseded(bucket.names(HISTORY)):
+        for name in superseded(bucket.names(HISTORY), self._around.keep, self._objects.saved_as, now):
             bucket.remove(f"{HISTORY}/{name}")
 
     def _put_key(self, key: bytes) -> None:

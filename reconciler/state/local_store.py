@@ -11,7 +11,7 @@ from pathlib import Path
 from reconciler.core.approval.model import ApprovalRecord, record_approval
 from reconciler.core.errors import CorruptSnapshotError, Finding, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import Address
+from reconciler.core.model import DEFAULT_RETENTION, Address, Retention
 from reconciler.core.ports import SecretStore, StateReader, StateWriter
 from reconciler.core.reuse import ReadRecords
 from reconciler.core.series import SeriesMonth, expired_months
@@ -76,8 +76,10 @@ class LocalStore:
         environment: str,
         invent: Callable[[int], bytes] = secrets.token_bytes,
         now: Callable[[], datetime] = _now,
+        keep: Retention = DEFAULT_RETENTION,
     ) -> None:
         self._files = LocalLayout(directory, environment)
+        self._keep = keep
         self._invent = invent
         self._now = now
 
@@ -108,7 +110,7 @@ class LocalStore:
             files.head()
             for directory in (files.directory, files.resources, files.snapshots, files.history):
                 remove_temporary_files(private_directory(directory))
-            writer = LocalWriter(files, self._invent, self._now)
+            writer = LocalWriter(files, self._invent, self._now, self._keep)
             try:
                 yield writer
             finally:
@@ -188,9 +190,14 @@ class LocalWriter(LocalReader):
     """Writes from several threads, one per address. The first write opens the run."""
 
     def __init__(
-        self, files: LocalLayout, invent: Callable[[int], bytes], now: Callable[[], datetime]
+        self,
+        files: LocalLayout,
+        invent: Callable[[int], bytes],
+        now: Callable[[], datetime],
+        keep: Retention,
     ) -> None:
         super().__init__(files, invent)
+        self._keep = keep
         self._now = now
         self._gate = threading.RLock()
         self._opened: StateHead | None = None
@@ -295,11 +302,11 @@ class LocalWriter(LocalReader):
         """The lock is held as long as the process runs."""
 
     def _keep_state(self, head: StateHead) -> None:
-        """Save the newest state versions; `prune` removes snapshots that only older versions name."""
-        history = self._files.history
-        content = document(head, self.resources(), self._now())
+        """Save the version, and remove older ones; `prune` removes the snapshots that only these name."""
+        history, now = self._files.history, self._now()
+        content = document(head, self.resources(), now)
         replace_file(history / document_name(head.serial), content)
-        for name in superseded(names_in(history)):
+        for name in superseded(names_in(history), self._keep, self._files.saved_as, now):
             remove_file(history / name)
 
     def _put_head(self, head: StateHead) -> StateHead:

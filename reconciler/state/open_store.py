@@ -26,7 +26,9 @@ def open_store(
         from reconciler.state.bucket_store import BucketStore
         from reconciler.state.lease import LeaseTiming
 
-        around = StoreContext(clock.now, clock.wait, snapshots, leftovers / environment.name)
+        around = StoreContext(
+            clock.now, clock.wait, snapshots, leftovers / environment.name, environment.retention
+        )
         return BucketStore(_bucket(url), environment.name, LeaseTiming.of(environment.api.timeout), around)
     scheme, _, rest = url.partition(":")
     directory = rest.removeprefix("//")
@@ -35,7 +37,7 @@ def open_store(
             f"{environment.name}: the state's url names no place where state can be kept",
             remedy=f'state: {{url: "file:.reconciler/state/{environment.name}"}}',
         )
-    return LocalStore(root / directory, environment.name)
+    return LocalStore(root / directory, environment.name, keep=environment.retention)
 
 
 def _bucket(url: str) -> ObjectStore:

@@ -1,17 +1,16 @@
 """State versions: saved next to the current state, one document each, named by serial."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from reconciler.core.errors import StorageError
+from reconciler.core.model import Retention
 from reconciler.core.state.codec import decode_state, dump, encode_state, parse
 from reconciler.core.state.model import StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
 
 HISTORY = "history"
-KEPT = 20
-"""Number of state versions kept; members removed from a segment stay in the state that long."""
 _NAME = re.compile(r"(0|[1-9]\d{0,18})\.json")
 
 
@@ -29,9 +28,32 @@ def serials(names: Iterable[str]) -> list[int]:
     return sorted(int(found[1]) for name in names if (found := _NAME.fullmatch(name)))
 
 
-def superseded(names: Iterable[str]) -> list[str]:
-    """Return the serials that are not among the newest."""
-    return [document_name(serial) for serial in serials(names)[:-KEPT]]
+def superseded(
+    names: Iterable[str],
+    keep: Retention,
+    saved_as: Callable[[int], StateVersion | None],
+    now: datetime,
+) -> list[str]:
+    """Return the documents to remove: beyond the number, or too old. Reads the oldest until one is not."""
+    there = serials(names)
+    beyond, rest = there[: -keep.versions], there[-keep.versions :]
+    if keep.age is None:
+        return [document_name(serial) for serial in beyond]
+    return [document_name(serial) for serial in (*beyond, *_expired(rest, saved_as, now - keep.age))]
+
+
+def _expired(
+    there: Sequence[int], saved_as: Callable[[int], StateVersion | None], oldest: datetime
+) -> Iterator[int]:
+    """Yield the versions that were saved before. An unreadable version has no known age: it stays."""
+    for serial in there:
+        try:
+            saved = saved_as(serial)
+        except StorageError:
+            continue
+        if saved and saved.saved_at >= oldest:
+            return
+        yield serial
 
 
 def document(head: StateHead, resources: Iterable[ResourceState], now: datetime) -> bytes:

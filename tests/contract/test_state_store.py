@@ -24,7 +24,7 @@ from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.endpoints import EndpointKind
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
-from reconciler.core.model import Address, Hashing, IdentifierType, Seat, SegmentKey
+from reconciler.core.model import Address, Hashing, IdentifierType, Retention, Seat, SegmentKey
 from reconciler.core.portable_definition import PartDigest
 from reconciler.core.ports import StateReader, StateStore, StateWriter
 from reconciler.core.promotion.gate import PortablePart
@@ -34,13 +34,13 @@ from reconciler.core.state.codec import FORMAT_VERSION, dump
 from reconciler.core.state.model import StateHead
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.core.verification import Verification, VerificationOutcome, Verifications
+from reconciler.disk.atomic import names_in
 from reconciler.state.bucket_reader import StoreContext
 from reconciler.state.bucket_store import BucketStore
 from reconciler.state.lease import LeaseTiming
 from reconciler.state.local_store import LocalStore
 from reconciler.state.open_store import placed
 from reconciler.state.outbox import Outbox, PendingWrite
-from reconciler.state.versions import KEPT
 
 pytestmark = pytest.mark.promise("state")
 
@@ -394,11 +394,102 @@ def test_what_is_not_kept_is_answered_with_what_is(reopen: Open) -> None:
     assert caught.value.remedy == "available: 1, 2"
 
 
-def test_the_newest_states_are_kept(reopen: Open) -> None:
-    for _ in range(KEPT + 3):
+def test_the_newest_20_states_are_kept(reopen: Open) -> None:
+    for _ in range(20 + 3):
         with reopen().lock("me") as writer:
             writer.begin_run()
-    assert [one.serial for one in reopen().reader().versions()] == list(range(3, KEPT + 3))
+    assert [one.serial for one in reopen().reader().versions()] == list(range(3, 20 + 3))
+
+
+Dated = Callable[[Retention, Callable[[], datetime]], StateStore]
+"""The same state again, opened with a retention and a clock."""
+
+
+@pytest.fixture(params=["memory", "folder", "bucket"])
+def dated(request: pytest.FixtureRequest, tmp_path: Path) -> Dated:
+    memory, bucket = MemoryStore("sandbox"), MemoryBucket()
+
+    def reopened(keep: Retention, now: Callable[[], datetime]) -> StateStore:
+        if request.param == "memory":
+            memory.keep, memory.now = keep, now
+            return memory
+        if request.param == "folder":
+            return LocalStore(tmp_path / "state", "sandbox", now=now, keep=keep)
+        around = StoreContext(now, never, lambda: tmp_path / uuid4().hex, tmp_path / "outbox", keep)
+        return BucketStore(bucket, "sandbox", LeaseTiming.of(timedelta(seconds=60)), around)
+
+    return reopened
+
+
+def in_days(days: float) -> Callable[[], datetime]:
+    at = datetime.now(UTC) + timedelta(days=days)
+    return lambda: at
+
+
+def serials(store: StateStore) -> list[int]:
+    return [one.serial for one in store.reader().versions()]
+
+
+def test_as_many_states_are_kept_as_is_set(dated: Dated) -> None:
+    """A smaller number takes effect with the next run that writes."""
+    for _ in range(6):
+        with dated(Retention(), in_days(0)).lock("me") as writer:
+            writer.begin_run()
+    few = dated(Retention(versions=2), in_days(0))
+    with few.lock("me"):
+        assert serials(few) == [1, 2, 3, 4, 5]
+    with few.lock("me") as writer:
+        writer.begin_run()
+    assert serials(few) == [5, 6]
+
+
+def test_a_state_is_kept_until_its_day(dated: Dated, file: Callable[[str], str]) -> None:
+    """Its members are removed with it. The version before the newest run is never too old."""
+    week = Retention(age=timedelta(days=7))
+    with dated(week, in_days(0)).lock("me") as writer:
+        writer.store_snapshot(ONE, file("one"))
+        writer.write(holding(LAPSED, ONE))
+    for day in (3, 9.9):
+        with dated(week, in_days(day)).lock("me") as writer:
+            writer.write(LAPSED)
+            writer.prune()
+    assert serials(dated(week, in_days(9.9))) == [1, 2]
+    assert fetchable(dated(week, in_days(9.9)).reader(), ONE)
+    with dated(week, in_days(10.1)).lock("me") as writer:
+        writer.begin_run()
+        writer.prune()
+    assert serials(dated(week, in_days(10.1))) == [2, 3]
+    assert not fetchable(dated(week, in_days(10.1)).reader(), ONE)
+    with dated(week, in_days(400)).lock("me") as writer:
+        writer.begin_run()
+    assert serials(dated(week, in_days(400))) == [4]
+
+
+@pytest.mark.parametrize("make", ["directory", "bucket"])
+def test_a_damaged_state_version_stays_until_newer_ones_are_enough(make: str, tmp_path: Path) -> None:
+    """Its age is unknown, and another version of the same age is removed on its own."""
+    bucket, keep = MemoryBucket(), Retention(versions=3, age=timedelta(days=7))
+    opened = {
+        "directory": lambda now: LocalStore(tmp_path, "sandbox", now=now, keep=keep),
+        "bucket": lambda now: BucketStore(
+            bucket,
+            "sandbox",
+            LeaseTiming.of(timedelta(seconds=60)),
+            StoreContext(now, never, lambda: tmp_path / "cache", tmp_path / "outbox", keep),
+        ),
+    }[make]
+    for _ in range(3):
+        with opened(in_days(0)).lock("me") as writer:
+            writer.begin_run()
+    path = "history/1.json"
+    (tmp_path / path).write_bytes(b"{") if make == "directory" else bucket.upload(path, b"{")
+    left = []
+    for _ in range(3):
+        with opened(in_days(30)).lock("me") as writer:
+            writer.begin_run()
+        names = names_in(tmp_path / "history") if make == "directory" else bucket.names("history")
+        left.append(sorted(names))
+    assert left == [["1.json", "3.json"], ["1.json", "3.json", "4.json"], ["3.json", "4.json", "5.json"]]
 
 
 def test_prune_spares_what_a_kept_state_names(reopen: Open, file: Callable[[str], str]) -> None:
@@ -409,7 +500,7 @@ def test_prune_spares_what_a_kept_state_names(reopen: Open, file: Callable[[str]
         writer.write(LAPSED)
         writer.prune()
         assert fetchable(writer, ONE)
-    for _ in range(KEPT):
+    for _ in range(20):
         with reopen().lock("me") as writer:
             writer.begin_run()
             writer.prune()

@@ -50,7 +50,7 @@ class SharedAccount(InMemoryEnvironment):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.criteo = self.remote
-        self.store = MemoryStore(environment=self.environment, keeps=0)
+        self.store = MemoryStore(environment=self.environment, keep=None)
 
     def wire(self, people: frozenset[str], kind: Kind) -> frozenset[str]:
         return frozenset(identifier(person, kind) for person in people)

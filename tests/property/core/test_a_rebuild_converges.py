@@ -65,7 +65,7 @@ class Rebuilds(Simulation):
             self.strays[one] = frozenset(world.criteo.segment(one).members)
             self.left.add(one)
         self.lost += 1
-        world.store = MemoryStore(invent=lambda size: bytes([self.lost]) * size, keeps=0)
+        world.store = MemoryStore(invent=lambda size: bytes([self.lost]) * size, keep=None)
         self._put_back_the_tags(there)
         self._do(made)
         killer = CrashAt(crash, after)

@@ -10,14 +10,14 @@ from threading import RLock
 from reconciler.core.approval.model import ApprovalRecord, record_approval
 from reconciler.core.errors import CorruptSnapshotError, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import Address
+from reconciler.core.model import DEFAULT_RETENTION, Address, Retention
 from reconciler.core.ports import SecretStore, StateReader, StateWriter
 from reconciler.core.reuse import ReadRecords
 from reconciler.core.series import SeriesMonth, expired_months
 from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
 from reconciler.core.verification import Verifications
-from reconciler.state.versions import KEPT, absent, summaries
+from reconciler.state.versions import absent, summaries
 
 Hook = Callable[[str], None]
 NO_HEAD = StateHead("", 0, "")
@@ -49,7 +49,7 @@ class MemoryStore:
     writer: "MemoryWriter | None" = None
     saved_states: dict[int, StateVersion] = field(default_factory=dict)
     saved_damage: set[Address] = field(default_factory=set)
-    keeps: int = KEPT
+    keep: Retention | None = DEFAULT_RETENTION
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     saved_records: ReadRecords = field(default_factory=ReadRecords)
     saved_verifications: Verifications = field(default_factory=Verifications)
@@ -180,11 +180,14 @@ class MemoryWriter(MemoryReader):
 
     def _keep_state(self) -> None:
         states = self.store.saved_states
-        if self.store.saved_head and self.store.keeps:
+        if self.store.saved_head and (keep := self.store.keep):
             kept = StateVersion(self.store.saved_head, self.resources(), self.store.now())
             states[kept.head.serial] = kept
-            for serial in sorted(states)[: -self.store.keeps]:
-                del states[serial]
+            newest = sorted(states)[-keep.versions :]
+            for serial, state in [*states.items()]:
+                expired = keep.age is not None and state.saved_at < kept.saved_at - keep.age
+                if expired or serial not in newest:
+                    del states[serial]
 
     def record_approval(self, use: ApprovalRecord, since: datetime) -> None:
         with self._writing():

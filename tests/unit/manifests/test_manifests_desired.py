@@ -8,7 +8,16 @@ import pytest
 from support.manifest_project import FILES, Project, others
 
 from reconciler.core.credential import Application
-from reconciler.core.model import Address, Guards, Hashing, IdentifierType, Seat, SegmentKey, SourceLocation
+from reconciler.core.model import (
+    Address,
+    Guards,
+    Hashing,
+    IdentifierType,
+    Retention,
+    Seat,
+    SegmentKey,
+    SourceLocation,
+)
 from reconciler.core.plan.names import LONGEST
 from reconciler.manifests import load
 from reconciler.manifests.checks import segment_names as naming
@@ -38,6 +47,22 @@ def test_everything_declared_arrives(tmp_path: Path) -> None:
     assert audience.exclusion_lists[0].columns == ((IdentifierType.EMAIL, "email"),)
     assert audience.guards == Guards(0.1, 1.0, 1, 0.1, 0.1)
     assert others(desired.notes) == ()
+
+
+def test_an_environment_limits_its_saved_versions(tmp_path: Path) -> None:
+    """The default is 20 of any age; each limit can be set alone."""
+    project = Project(tmp_path)
+    file = project.folder / "environment.yaml"
+    declared = file.read_text()
+    state = next(line for line in declared.splitlines() if line.startswith("state:"))
+    assert load(tmp_path, "sandbox").environment.retention == Retention(versions=20, age=None)
+    for keep, expected in (
+        ("{days: 30}", Retention(20, timedelta(days=30))),
+        ("{versions: 3}", Retention(3, None)),
+        ('{versions: 3, days: "7"}', Retention(3, timedelta(days=7))),
+    ):
+        file.write_text(declared.replace(state, state.replace("{", f"{{keep: {keep}, ", 1)))
+        assert load(tmp_path, "sandbox").environment.retention == expected
 
 
 def test_an_application_of_its_own_reads(tmp_path: Path) -> None:
