@@ -6,10 +6,11 @@ A merge of subtrees has no MERGE_HEAD. A file in git's own folder records it ins
 """
 
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.disk.atomic import os_errors, read_file, remove_file, replace_file
@@ -47,6 +48,19 @@ class Folder:
 def unmerged(git: Git) -> bool:
     """Return whether the index of the repository has files in conflict."""
     return bool(git.names("ls-files", "--unmerged", "-z"))
+
+
+def in_the_way(folder: Folder, paths: Iterable[str]) -> Iterator[str]:
+    """Yield what is on disk where these paths would be written: at a path, or in place of a folder of it."""
+    for path in paths:
+        parents = reversed(PurePosixPath(path).parents[:-1])
+        above = (one for one in parents if _is_no_folder(folder.place / one))
+        if (first := next(above, None)) or os.path.lexists(folder.place / path):
+            yield first.as_posix() if first else path
+
+
+def _is_no_folder(place: Path) -> bool:
+    return place.is_symlink() or (place.exists() and not place.is_dir())
 
 
 def write(folder: Folder, before: Tree, merged: Merged, after: Tree, labels: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.core.desired_state import DesiredState
-from reconciler.core.errors import ConfigurationError
+from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Address, Seat, SegmentSpec
 from reconciler.core.pii import redacted_path
 from reconciler.core.portable_definition import part_digests, portable_parts
@@ -121,6 +121,7 @@ def prepare(root: Path, request: PromotionRequest, proofs: Mapping[Address, Proo
     merged = merge(git, base, ours, theirs)
     files = read_tree(git, merged.tree, "")
     _check_collisions(files, trees.ours, target)
+    _check_untracked({*files, LOCK_FILE}, trees.ours, target)
     desired = promoted_definitions(git, promoted, trees.theirs, request.source)
     new = PromotionLock(request.source, commit, tree, (), _proved(last, desired, proofs))
     lock = _renewed(last, trees, selected, new)
@@ -190,6 +191,27 @@ def _check_collisions(files: Tree, ours: Manifests, target: Folder) -> None:
         raise ConfigurationError(
             f"{target.path}/{path} belongs to its environment, and a promoted file has the same path",
             remedy="rename one of the two files",
+        )
+
+
+def _check_untracked(paths: set[str], ours: Manifests, target: Folder) -> None:
+    """Refuse to write over what is not in git, because git could not bring it back.
+
+    The folder is clean, so git ignores each such file.
+    """
+    tracked = {*ours.files, *ours.others}
+    found = sorted({*worktree.in_the_way(target, sorted(paths - tracked))} - tracked)
+    if found:
+        raise ConfigurationError(
+            f"the promotion would overwrite files of {target.path} that are not in git",
+            findings=[
+                Finding(
+                    f"{target.path}/{redacted_path(path)}",
+                    "git ignores this file, and the promotion would overwrite it",
+                    "move or delete it; to see the rule, run `git check-ignore -v` with this path",
+                )
+                for path in found
+            ],
         )
 
 

@@ -34,6 +34,11 @@ def promote(repository: PromotionRepository, *options: str, code: int, **environ
     return said
 
 
+def files(made: PromotionRepository) -> dict[Path, bytes]:
+    """Return all files of production, tracked or not."""
+    return {path: path.read_bytes() for path in made.folder("production").rglob("*") if path.is_file()}
+
+
 def dirty_source(made: PromotionRepository) -> str:
     made.edit("sandbox", LAPSED, "title: Lapsed", "title: Gone")
     return "environments/sandbox: the folder has changes that are not committed"
@@ -122,6 +127,44 @@ def file_of_the_environment(made: PromotionRepository) -> str:
     )
 
 
+def ignore(made: PromotionRepository, *patterns: str) -> None:
+    (made.root / ".gitignore").write_text("\n".join((".reconciler/", *patterns, "")))
+
+
+def ignored_file_of_the_target(made: PromotionRepository) -> str:
+    """git does not track it, so nothing could bring it back."""
+    ignore(made, "environments/production/audiences/loyal.yaml")
+    made.write("sandbox", "audiences/loyal.yaml", audience("loyal"))
+    made.commit()
+    made.write("production", "audiences/loyal.yaml", audience("loyal", title="Local"))
+    return "environments/production/audiences/loyal.yaml: git ignores this file, and the promotion would"
+
+
+def ignored_file_in_place_of_a_folder(made: PromotionRepository) -> str:
+    ignore(made, "environments/production/audiences/local")
+    made.write("sandbox", "audiences/local/loyal.yaml", audience("loyal"))
+    made.commit()
+    made.write("production", "audiences/local", "notes")
+    return "environments/production/audiences/local: git ignores this file, and the promotion would"
+
+
+def ignored_folder_in_place_of_a_file(made: PromotionRepository) -> str:
+    ignore(made, "environments/production/audiences/loyal.yaml/")
+    made.write("sandbox", "audiences/loyal.yaml", audience("loyal"))
+    made.commit()
+    made.write("production", "audiences/loyal.yaml/notes.txt", "notes")
+    return "environments/production/audiences/loyal.yaml: git ignores this file, and the promotion would"
+
+
+def ignored_link_in_place_of_a_folder(made: PromotionRepository) -> str:
+    ignore(made, "environments/production/audiences/local")
+    made.write("sandbox", "audiences/local/loyal.yaml", audience("loyal"))
+    made.commit()
+    elsewhere = made.root / "data"
+    (made.folder("production") / "audiences" / "local").symlink_to(elsewhere)
+    return "environments/production/audiences/local: git ignores this file, and the promotion would"
+
+
 def invalid_source(made: PromotionRepository) -> str:
     made.edit("sandbox", LAPSED, "title: Lapsed", "titel: Lapsed")
     made.commit()
@@ -140,6 +183,10 @@ OBSTACLES: tuple[Callable[[PromotionRepository], str], ...] = (
     link_in_the_source,
     invalid_result,
     file_of_the_environment,
+    ignored_file_of_the_target,
+    ignored_file_in_place_of_a_folder,
+    ignored_folder_in_place_of_a_file,
+    ignored_link_in_place_of_a_folder,
     invalid_source,
 )
 
@@ -149,11 +196,11 @@ def test_an_obstacle_is_reported_and_nothing_is_written(
     repository: PromotionRepository, obstacle: Callable[[PromotionRepository], str]
 ) -> None:
     problem = obstacle(repository)
-    before = repository.git("status", "--short"), repository.texts("production")
+    before = repository.git("status", "--short"), files(repository)
     said = " ".join(promote(repository, code=3).split())
     assert problem in said
     assert "→" in said
-    assert (repository.git("status", "--short"), repository.texts("production")) == before
+    assert (repository.git("status", "--short"), files(repository)) == before
 
 
 def test_a_shallow_clone_is_refused(repository: PromotionRepository, tmp_path: Path) -> None:
