@@ -133,5 +133,19 @@ def test_a_history_that_is_cut_off_is_compared_at_the_revision_itself(repository
 
 def test_without_git_the_option_is_refused(repository: Repository, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(ConfigurationError, match="git isn't installed"):
+    with pytest.raises(ConfigurationError, match="`--base` needs git, which is not installed"):
         load_at(repository.project, "sandbox", "main")
+
+
+def test_the_repository_of_the_folder_is_compared(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A hook of git sets variables that name another repository."""
+    repository.edit(GOLD, "title: ", "title: Mine ")
+    repository.commit()
+    other = tmp_path / "other"
+    other.mkdir()
+    subprocess.run([GIT, "init", "--quiet"], cwd=other, check=True)
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    assert repository.touched_since("main") == {"loyalty-gold"}
