@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from reconciler.core.model import Exclusion, SegmentSpec, Source
 from reconciler.core.pii import REDACTED, pii_kind, redacted_path
 from reconciler.core.plan.changes import AttributeChange, PartChange
-from reconciler.core.promotion.gate import PortablePart
+from reconciler.core.promotion.gate import PortablePart, gate_values
 from reconciler.core.rounding import duration, format_limit
 from reconciler.core.state.ownership_tag import Tag, with_tag
 from reconciler.core.state.resource import ResourceState
@@ -102,6 +102,7 @@ def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
     yield "guards.minMembers", f"{guards.min_members:,}"
     yield "guards.maxInvalid", format_limit(guards.max_invalid)
     yield "guards.maxMissing", format_limit(guards.max_missing)
+    yield from gate_values(spec.gate, spec.address).items()
 
 
 def _of_list(path: str, one: Exclusion) -> Iterator[tuple[str, str]]:

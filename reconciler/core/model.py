@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 
-from reconciler.core.promotion.gate import PromotionGate
+from reconciler.core.promotion.gate import PromotionGate, gate_values
 
 
 class IdentifierType(StrEnum):
@@ -248,7 +249,7 @@ class SegmentSpec:
     """One audience in one destination: the segment that should exist at Criteo.
 
     `endpoint` is where Criteo is declared to be: the endpoint, and where tokens are issued. `title` is the
-    name without the environment's prefix.
+    name without the environment's prefix. `gate` is that of the environment.
     """
 
     address: Address
@@ -261,13 +262,18 @@ class SegmentSpec:
     place: SourceLocation = SourceLocation("", 0, 0)
     title: str = ""
     access: Access = Access()
+    gate: PromotionGate | None = None
 
     @cached_property
     def definition(self) -> str:
         """Return the digest of all that a reviewer approves, without members and source locations.
 
-        Guards are part of it: a guard that is relaxed after the plan was approved changes the digest.
+        Guards and gates are part of it: one that is relaxed after the plan was approved changes the digest.
         """
+        return self.definition_with(gate_values(self.gate, self.address))
+
+    def definition_with(self, gates: Mapping[str, str]) -> str:
+        """Return what the definition would be with these gates (`gate_values`)."""
         audience, age = self.audience, self.audience.source.max_age
         stated: dict[str, object] = {
             "address": str(self.address),
@@ -286,6 +292,8 @@ class SegmentSpec:
             stated["pinned"] = True  # only then: what was applied before there was such a thing stays applied
         if audience.country:
             stated["defaultCountry"] = audience.country
+        if gates:
+            stated["promotion"] = dict(gates)
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
 
 

@@ -227,6 +227,7 @@ def _segment(
             admin_only=destination.value("access", "adminOnly") or False,
             raw=destination.value("access", "pii") == "raw",
         ),
+        gate=environment.promotion,
     )
 
 

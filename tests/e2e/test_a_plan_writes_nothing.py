@@ -295,6 +295,14 @@ def redefined(world: World) -> None:
     world.change("buyers", '["people.csv"]}', '["people.csv"], where: "id <> \'7\'"}')
 
 
+def gates_weakened(world: World) -> None:
+    environment = world.file("environment")
+    gates = 'promotion: {from: staging, soak: 24h, own: {"*": [all]}}\n'
+    environment.write_text(environment.read_text() + gates)
+    world.apply()
+    world.change("environment", "soak: 24h", "soak: 1h")
+
+
 def one_blocked(world: World) -> None:
     """The other audience has a source of its own, which is not there."""
     many(1)(world)
@@ -354,6 +362,7 @@ WORLDS: dict[str, Callable[[World], None]] = {
     "refill": cleared,
     "swapped-people": swapped,
     "redefined": redefined,
+    "gates-weakened": gates_weakened,
     "all-blocked": emptied,
     "applied-beside-blocked": one_blocked,
     "blocked-by-cause": blocked_by_source_and_guard,

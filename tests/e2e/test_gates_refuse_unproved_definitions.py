@@ -69,6 +69,21 @@ def repository(promoted: PromotionRepository, tmp_path: Path) -> PromotionReposi
     return PromotionRepository(tmp_path / "work")
 
 
+def forms_of(made: PromotionRepository, code: int) -> dict[str, str]:
+    """Return the plan for production in every form, as words."""
+    forms = ("--out", "p.json", "--markdown", "p.md", "--html", "p.html")
+    ended, said = run(made, "plan", "production", *forms)
+    assert ended == code, said
+    saved = json.loads((made.root / "p.json").read_text())
+    texts = {
+        "text": said,
+        "json": json.dumps(saved, ensure_ascii=False),
+        "markdown": (made.root / "p.md").read_text(),
+        "html": re.sub("<[^>]*>", " ", unescape((made.root / "p.html").read_text())),
+    }
+    return {form: " ".join(text.replace("`", "").replace("\\n", " ").split()) for form, text in texts.items()}
+
+
 @dataclass(frozen=True)
 class Case:
     """What is wrong, and what the plan states."""
@@ -143,20 +158,10 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_every_form_states_the_problem_and_the_way_out(repository: PromotionRepository, case: Case) -> None:
     case.spoil(repository)
-    forms = ("--out", "p.json", "--markdown", "p.md", "--html", "p.html")
-    code, said = run(repository, "plan", "production", *forms)
-    assert code == 5, said
-    saved = json.loads((repository.root / "p.json").read_text())
-    texts = {
-        "text": said,
-        "json": json.dumps(saved, ensure_ascii=False),
-        "markdown": (repository.root / "p.md").read_text(),
-        "html": re.sub("<[^>]*>", " ", unescape((repository.root / "p.html").read_text())),
-    }
+    texts = forms_of(repository, code=5)
     for form, text in texts.items():
-        plain = " ".join(text.replace("`", "").replace("\\n", " ").split())
-        assert case.problem.replace("`", "") in plain, form
-        assert case.remedy.replace("`", "") in plain, form
+        assert case.problem.replace("`", "") in text, form
+        assert case.remedy.replace("`", "") in text, form
     assert '"cause": "promotion"' in texts["json"]
     assert run(repository, "apply", "production", "--yes")[0] == 5
 
@@ -171,6 +176,17 @@ def test_a_proved_definition_is_applied_and_its_members_need_no_proof(
     code, said = run(repository, "apply", "production", "--members-only", "--yes")
     assert code == 0, said
     assert "1 applied" in said
+
+
+def test_every_form_states_weaker_gates(repository: PromotionRepository) -> None:
+    assert run(repository, "apply", "production", "--yes")[0] == 0
+    weaker = "promotion: {from: sandbox, soak: 1h, verified: false}\n"
+    repository.edit("production", "environment.yaml", GATES, weaker)
+    for form, text in forms_of(repository, code=0).items():
+        assert "promotion gate weakened: promotion.soak 24h → 1h" in text, form
+        assert "promotion gate weakened: promotion.verified true → false" in text, form
+    assert run(repository, "apply", "production", "--yes")[0] == 0
+    assert "weakened" not in forms_of(repository, code=0)["text"]
 
 
 def test_an_emulated_plan_notes_the_gates(repository: PromotionRepository) -> None:

@@ -314,6 +314,23 @@ def _redefined() -> Plan:
     )
 
 
+def _gates_weakened() -> Plan:
+    """One edit of the gates beside a change of an audience."""
+    soak, own = PartChange("promotion.soak", "24h", "1h"), PartChange("promotion.own", "", "title")
+    made = plan(
+        update(LAPSED, CHANGED, reason=DefinitionChanged()),
+        update(HIGH, STILL, reason=DefinitionOnly()),
+        update(GOLD, STILL, reason=DefinitionOnly()),
+        notes=(
+            "promotion gate weakened: promotion.soak 24h → 1h",
+            f"promotion gate weakened for {LAPSED.address}: promotion.own none → title",
+        ),
+    )
+    return replace(
+        made, redefined={LAPSED.address: (own, soak), HIGH.address: (soak,), GOLD.address: (soak,)}
+    )
+
+
 def _hard() -> Plan:
     """All at once, in an account with two seats."""
     key = replace(EMAIL, account_id="41", retailer_id="7", hashing=Hashing.SHA256_OF_MD5)
@@ -512,5 +529,6 @@ CASES: dict[str, tuple[Plan, Environment]] = {
     "guard-changed": (_guard_changed(58), ENVIRONMENT),
     "guard-changed-for-few": (_guard_changed(3), ENVIRONMENT),
     "redefined": (_redefined(), ENVIRONMENT),
+    "gates-weakened": (_gates_weakened(), ENVIRONMENT),
     "two-seats": (_hard(), SEATED),
 }

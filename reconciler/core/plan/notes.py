@@ -7,7 +7,7 @@ from reconciler.core.lists import called
 from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.plan.changes import Change, Ending, address_of
 from reconciler.core.plan.observed import ObservedState
-from reconciler.core.plan.promotion_gates import differs_on_purpose
+from reconciler.core.plan.promotion_gates import differs_on_purpose, weaker_gates
 from reconciler.core.plan.rejections import rejections
 
 NAMED = 5
@@ -27,6 +27,7 @@ def notes(
     yield from _unknown_members(desired, observed)
     yield from _rejected_identifiers(specs, observed)
     yield from differs_on_purpose(desired)
+    yield from weaker_gates(desired, observed)
 
 
 def _mixed_hashing(changes: Iterable[Change], environment: str) -> Iterator[str]:

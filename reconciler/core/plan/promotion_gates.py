@@ -12,11 +12,12 @@ from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import SegmentChange
 from reconciler.core.plan.model import Blocked
 from reconciler.core.plan.observed import ObservedState
+from reconciler.core.promotion.gate import OWN, gate_values, weakened
 from reconciler.core.promotion.gates import gate_findings, own_notes
 from reconciler.core.state.resource import ResourceState
 
 _OWN = re.compile(
-    r"account|retailer|credential|api\..+|data\.root|sample\..+|guards\..+|exclude\[\d+\]\.maxShrink"
+    r"account|retailer|credential|api\..+|data\.root|sample\..+|guards\..+|promotion\..+|exclude\[\d+\]\.maxShrink"
 )
 """Parts of a definition (`core/definition.py`) that belong to one environment."""
 
@@ -41,12 +42,19 @@ def _is_applied(spec: SegmentSpec, resource: ResourceState | None) -> bool:
 
     A part that is redacted in the state may have changed unseen, so it does not count as applied.
     """
-    if resource is None or resource.definition == spec.definition:
-        return resource is not None
+    if resource is None:
+        return False
+    if spec.definition_with(_applied_gates(resource)) == resource.definition:
+        return True
     shown = (*parts_of(spec), *resource.parts)
     changed = redefined(spec, resource)
     own = all(_OWN.fullmatch(one.path) for one in changed)
     return bool(changed) and own and not any(REDACTED in value for _, value in shown)
+
+
+def _applied_gates(resource: ResourceState) -> dict[str, str]:
+    """Return the gates that an address was last applied with (`gate_values`)."""
+    return {path: value for path, value in resource.parts if path.startswith("promotion.")}
 
 
 def differs_on_purpose(desired: DesiredState) -> Iterator[str]:
@@ -56,6 +64,22 @@ def differs_on_purpose(desired: DesiredState) -> Iterator[str]:
         yield from found[:NAMED]
         if len(found) > NAMED:
             yield f"{len(found) - NAMED} more addresses differ from {gate.source} on purpose (promotion.own)"
+
+
+def weaker_gates(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
+    """Yield notes of the gates that ask for less than those that each address was last applied with."""
+    found: dict[str, None] = {}
+    for spec in desired.segments:
+        resource = observed.resources.get(spec.address)
+        before = _applied_gates(resource) if resource else {}
+        now = gate_values(spec.gate, spec.address)
+        for key in weakened(before, now):
+            where = f" for {spec.address}" if key == OWN else ""
+            change = f"{key} {before.get(key) or 'none'} → {now.get(key) or 'none'}"
+            found[f"promotion gate weakened{where}: {change}"] = None
+    yield from list(found)[:NAMED]
+    if len(found) > NAMED:
+        yield f"{len(found) - NAMED} more promotion gates weakened"
 
 
 def without_gates(desired: DesiredState) -> DesiredState:

@@ -1,6 +1,7 @@
 """The gates of an environment block changed definitions; members and removals of applied ones go on."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 from support.in_memory_environment import DesiredSegment, InMemoryEnvironment
@@ -38,7 +39,7 @@ class GatedEnvironment(InMemoryEnvironment):
 
     def _filtered(self, spec: SegmentSpec) -> SegmentSpec:
         source = replace(spec.audience.source, where=self.where)
-        return replace(spec, audience=replace(spec.audience, source=source))
+        return replace(spec, audience=replace(spec.audience, source=source), gate=self.gate)
 
     def promote(self) -> None:
         """All definitions as they are now."""
@@ -109,6 +110,61 @@ def test_a_part_that_is_not_shown_may_have_changed(world: GatedEnvironment) -> N
     world.promoted = ()
     world.guards = replace(world.guards, max_shrink=0.5)
     assert world.blocked() == {ONE: Cause.PROMOTION, TWO: Cause.PROMOTION}
+
+
+@pytest.mark.parametrize("where", ["", "email <> 'ada@example.com'"])
+def test_gates_may_change_although_a_part_is_not_shown(world: GatedEnvironment, where: str) -> None:
+    """They are part of a definition, as guards are: a reviewer approves them."""
+    world.where = where
+    world.promote()
+    world.run()
+    world.promoted = ()
+    world.gate = replace(GATE, verified=True)
+    assert {address_of(one) for one in world.plan().changes} == {ONE, TWO}
+    assert world.blocked() == {}
+    describe(world, ONE, "Other")
+    assert world.blocked() == {ONE: Cause.PROMOTION}
+
+
+def test_weaker_gates_are_noted_until_they_are_applied(world: GatedEnvironment) -> None:
+    strict = replace(GATE, verified=True, soak=timedelta(hours=24))
+    world.gate = strict
+    assert weakened_in(world) == []
+    world.run()
+    lax = OwnParts("two", (PortablePart.TITLE,))
+    world.gate = replace(strict, verified=False, soak=timedelta(minutes=90), allow_emulator=True, own=(lax,))
+    weaker = [
+        "promotion gate weakened: promotion.verified true → false",
+        "promotion gate weakened: promotion.soak 24h → 90m",
+        "promotion gate weakened: promotion.allowEmulator false → true",
+        "promotion gate weakened for offsite/two: promotion.own none → title",
+    ]
+    assert weakened_in(world) == weaker
+    world.gate = replace(world.gate, soak=timedelta(), own=(OwnParts("*", tuple(PortablePart)),))
+    assert weakened_in(world)[1] == "promotion gate weakened: promotion.soak 24h → none"
+    assert len(weakened_in(world)) == NAMED
+    world.gate = replace(strict, source="staging")
+    assert weakened_in(world) == ["promotion gate weakened: promotion.from sandbox → staging"]
+    world.gate = None
+    assert weakened_in(world) == ["promotion gate weakened: promotion.from sandbox → none"]
+    redefined = world.plan().redefined[ONE]
+    assert ("promotion.soak", "24h", "") in [(one.path, one.before, one.after) for one in redefined]
+    world.run()
+    assert weakened_in(world) == []
+    assert not world.plan().changes
+
+
+def test_more_weaker_gates_are_counted(world: GatedEnvironment) -> None:
+    world.wishes |= {Address("offsite", f"more-{at}"): DesiredSegment(f"More {at}") for at in range(5)}
+    world.people |= {f"more-{at}": frozenset("ab") for at in range(5)}
+    world.promote()
+    world.run()
+    world.gate = replace(GATE, own=(OwnParts("*", (PortablePart.TITLE,)),))
+    assert weakened_in(world)[NAMED:] == ["2 more promotion gates weakened"]
+
+
+def weakened_in(world: GatedEnvironment) -> list[str]:
+    return [one for one in world.plan().notes if "weakened" in one]
 
 
 def test_an_audience_may_leave(world: GatedEnvironment) -> None:
