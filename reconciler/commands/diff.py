@@ -34,9 +34,8 @@ def command(stop: object, /, options: DiffOptions) -> None:
     """
     from reconciler.commands.support.console import screen
     from reconciler.commands.support.json_output import json_output
-    from reconciler.commands.support.promoting import verifications
+    from reconciler.commands.support.promoting import proofs_for_display
     from reconciler.core.promotion.differences import compare
-    from reconciler.core.promotion.proofs import proved
     from reconciler.manifests import find_root, load_without_sources
     from reconciler.manifests.promotion_lock import promotion_record
     from reconciler.render.document.differences import difference_rows, totals
@@ -55,7 +54,7 @@ def command(stop: object, /, options: DiffOptions) -> None:
         there, here = load_without_sources(root, source), load_without_sources(root, target)
         record, gate = promotion_record(root, target), here.environment.promotion
         found = compare(there.segments, here.segments, record.lock, gate)
-        proofs = proved(there.segments, verifications(settings, source, stop_event(stop), shown) or ())
+        proofs = proofs_for_display(settings, source, there.segments, stop_event(stop), shown)
         rows = difference_rows(found, proofs)
         if options.as_json:
             page.content = diff_values(source, target, found, proofs)

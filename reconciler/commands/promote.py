@@ -10,10 +10,11 @@ from reconciler.commands.support.completions import environment_names
 from reconciler.commands.support.options import CommonOptions, stop_event, with_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from reconciler.commands.support.console import CommandConsole
-    from reconciler.core.verification import Verification
+    from reconciler.core.promotion.lock import Proof
+    from reconciler.core.promotion.proofs import KnownProofs
     from reconciler.operations.promote import Prepared
     from reconciler.render.document.differences import DifferenceRow
 
@@ -116,25 +117,43 @@ def _abort(root: Path, options: PromoteOptions, shown: "CommandConsole") -> None
 
 
 def _check(stop: object, root: Path, options: PromoteOptions, shown: "CommandConsole") -> None:
-    from reconciler.commands.support.promoting import verifications
-    from reconciler.core.errors import Finding, RefusedError
+    from reconciler.commands.support.promoting import known_proofs
+    from reconciler.core.errors import (
+        AuthenticationError,
+        ConfigurationError,
+        Finding,
+        RefusedError,
+        StorageError,
+    )
     from reconciler.operations.check_promotion import check, promoted_environments
 
     settings = options.common.settings()
     ways = ((options.source, options.target),) if options.target else promoted_environments(root)
     findings: list[Finding] = []
-    read: dict[str, Sequence[Verification] | None] = {}
+    skipped: dict[str, str] = {}
 
-    def known(name: str) -> "Sequence[Verification] | None":
-        read[name] = verifications(settings, name, stop_event(stop), shown)
-        return read[name]
+    def known(name: str, proofs: "Iterable[Proof]") -> "KnownProofs | None":
+        try:
+            found = known_proofs(settings, name, proofs, stop_event(stop), shown)
+        except (StorageError, ConfigurationError, AuthenticationError) as error:
+            skipped[name] = error.problem
+            return None
+        if found is None:
+            skipped[name] = f"{name} has no state here"
+        return found
 
     for source, target in ways:
         found = check(root, source, target, options.branch, known)
         findings += found
         if not found:
-            compared = "" if read.get(source) is not None else f" The state of {source} was not compared."
-            shown.out.print(f"promotion.lock of {target} is correct.{compared}")
+            agrees = "agrees with git" if source in skipped else "is correct"
+            shown.out.print(f"promotion.lock of {target} {agrees}.")
+    for source, reason in skipped.items():
+        click.echo(
+            f"Warning: no proof was compared with the state of {source}: {reason}. Run `reconciler promote "
+            f"--check` where that state can be read.",
+            err=True,
+        )
     if findings:
         raise RefusedError("promotion.lock is not correct", findings=findings)
     if not ways:
@@ -143,8 +162,9 @@ def _check(stop: object, root: Path, options: PromoteOptions, shown: "CommandCon
 
 def _promote(stop: object, root: Path, options: PromoteOptions, shown: "CommandConsole") -> None:
     from reconciler.commands.support.outputs import check
-    from reconciler.commands.support.promoting import verifications
-    from reconciler.core.promotion.proofs import proofs_of, proved
+    from reconciler.commands.support.promoting import known_proofs
+    from reconciler.core.promotion.proofs import proved
+    from reconciler.manifests.promotion_lock import promotion_record
     from reconciler.operations.promote import PromotionRequest, carry_out, commit, new_branch, prepare
     from reconciler.render.document.differences import difference_rows
 
@@ -152,10 +172,16 @@ def _promote(stop: object, root: Path, options: PromoteOptions, shown: "CommandC
     file = settings.directory / options.markdown if options.markdown else None
     if file:
         check({"markdown": file}, ())
-    known = verifications(settings, options.source, stop_event(stop), shown) or ()
+    lock = promotion_record(root, options.target).lock
+    recorded = [one.proof for one in lock.definitions if one.proof] if lock else []
+    known = known_proofs(settings, options.source, recorded, stop_event(stop), shown)
     request = PromotionRequest(options.source, options.target, options.only, options.branch)
-    prepared = prepare(root, request, proofs_of(known))
-    proofs = proved(prepared.specs, known)
+    prepared = prepare(root, request, known)
+    if known is None:
+        click.echo(
+            f"Warning: {options.source} has no state here, so nothing counts as verified there.", err=True
+        )
+    proofs = proved(prepared.specs, known.newest if known else {})
     rows = difference_rows(prepared.comparison.differences, proofs) if prepared.comparison else ()
     branch = new_branch(prepared) if options.commit else ""
     if prepared.changed:

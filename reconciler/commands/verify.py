@@ -14,6 +14,7 @@ from reconciler.commands.support.session import Session, open_session
 from reconciler.core.endpoints import EndpointKind, endpoint_kind
 from reconciler.core.errors import LockedError, NotComputedError, NotVerifiedError
 from reconciler.core.model import Address
+from reconciler.core.promotion.proofs import proofs_of
 from reconciler.core.series import PointKind, SeriesRun, verified_points
 from reconciler.core.verification import VerificationOutcome
 from reconciler.operations.store_points import store_points
@@ -107,7 +108,8 @@ def _kept(session: Session, checks: Checks) -> Kept:
     try:
         with store.lock(session.settings.who) as state:
             stored, changed = store_verifications(state, session.space.desired, checks)
-            points = verified_points(one.result for one in checks if one.spec.address in stored)
+            proofs = proofs_of(state.verifications().verifications)
+            points = verified_points((one.result for one in checks if one.spec.address in stored), proofs)
             now = session.space.clock.now()
             store_points(state, SeriesRun(uuid4().hex, PointKind.VERIFY, now, points))
             return Kept(stored, changed)

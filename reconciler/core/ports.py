@@ -181,11 +181,17 @@ class StateReader(Protocol):
         ...
 
     def verifications(self) -> Verifications:
-        """Return the newest verifications; none if they are lost, damaged or of another format."""
+        """Return the newest verifications; none if they are lost, damaged or of another format.
+
+        StorageError if they can't be read: what is verified is unknown then.
+        """
         ...
 
     def series(self, month: str) -> SeriesMonth:
-        """Return the points of a month such as 2026-11; none if they are lost, damaged or never written."""
+        """Return the points of a month such as 2026-11; none if they are lost, damaged or never written.
+
+        StorageError if they can't be read.
+        """
         ...
 
     def versions(self) -> tuple[StateVersionInfo, ...]:

@@ -7,16 +7,20 @@ state has them exactly too.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from reconciler.core.model import Address
+from reconciler.core.promotion.lock import Proof, proof_digest
 from reconciler.core.verification import VerificationResult
 
 RETENTION = 24
 """Months of points that a state keeps, with the newest one."""
 MOST_POINTS = 100_000
 """Points of a month. The oldest runs of a month beyond it are dropped."""
+
+MOST_WAIT = timedelta(days=28)
+"""A verification writes its points this long after it checked an address, at most (`verify --wait`)."""
 
 
 class PointKind(StrEnum):
@@ -32,7 +36,8 @@ class SeriesPoint:
 
     `size` is that of the last completed transfer; None if it is not known. `adds` and `removes` are the
     members that Criteo acknowledged in this run, `rejected` those of `size` that it called invalid.
-    `arrived`, `matched` and `match_rate` are Criteo's counts, of a verification only.
+    `arrived`, `matched` and `match_rate` are Criteo's counts, of a verification only. `proof` is the digest
+    of what a successful verification proves; "" of any other point.
     """
 
     address: Address
@@ -43,6 +48,7 @@ class SeriesPoint:
     arrived: int | None = None
     matched: int | None = None
     match_rate: float | None = None
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +118,13 @@ def appended(month: SeriesMonth, run: SeriesRun) -> SeriesMonth:
     return replace(month, runs=(*reversed(kept), run))
 
 
-def verified_points(results: Iterable[VerificationResult]) -> tuple[SeriesPoint, ...]:
-    """Return the points of a verification: of each address whose result is final, and that Criteo counts."""
+def verified_points(
+    results: Iterable[VerificationResult], proofs: Mapping[Address, Proof]
+) -> tuple[SeriesPoint, ...]:
+    """Return the points of a verification: of each address whose result is final, and that Criteo counts.
+
+    `proofs` are the newest ones, these results included.
+    """
     return tuple(
         SeriesPoint(
             one.address,
@@ -124,10 +135,23 @@ def verified_points(results: Iterable[VerificationResult]) -> tuple[SeriesPoint,
             one.counts.identifiers,
             one.counts.matches,
             one.counts.match_rate,
+            proof_digest(one.address, proofs[one.address]) if one.address in proofs else "",
         )
         for one in results
         if one.outcome.is_kept and one.counts.identifiers is not None
     )
+
+
+def months_with(proofs: Iterable[Proof]) -> tuple[str, ...]:
+    """Return the months that may have the points of these proofs: a run can end in the month after."""
+    times = [one.verified_at for one in proofs]
+    return tuple(sorted({month_of(time) for one in times for time in (one, one + MOST_WAIT)}))
+
+
+def earlier_proofs(months: Iterable[SeriesMonth]) -> frozenset[str]:
+    """Return the digests of all proofs in these months."""
+    points = (point for month in months for run in month.runs for point in run.points)
+    return frozenset(point.proof for point in points if point.proof)
 
 
 def runs_of(months: Iterable[SeriesMonth]) -> tuple[SeriesRun, ...]:

@@ -1,14 +1,13 @@
 """Checks `promotion.lock` for a pull request, against git and the state of the source. It writes nothing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.portable_definition import portable_parts
 from reconciler.core.promotion.gates import NOTHING_PROMOTED
-from reconciler.core.promotion.lock import LOCK_FILE, PromotionLock
-from reconciler.core.promotion.proofs import proofs_of
-from reconciler.core.verification import Verification
+from reconciler.core.promotion.lock import LOCK_FILE, PromotionLock, Proof
+from reconciler.core.promotion.proofs import KnownProofs
 from reconciler.git import history
 from reconciler.git.merge import NEEDS
 from reconciler.git.program import Git, find_git
@@ -29,8 +28,8 @@ from reconciler.operations.promotion_trees import (
 _AGAIN = "run `reconciler promote {ways}` again and commit the result"
 
 
-Known = Callable[[str], Sequence[Verification] | None]
-"""Returns the verifications of an environment; None if its state is not readable here."""
+Known = Callable[[str, Iterable[Proof]], KnownProofs | None]
+"""Returns what the state of an environment proves, for these proofs; None if it is not readable here."""
 
 
 def promoted_environments(root: Path) -> tuple[tuple[str, str], ...]:
@@ -60,9 +59,9 @@ def check(root: Path, source: str, target: str, branch: str, known: Known) -> tu
     findings = [*_superseded(git, here, main, where, again), *_mixed(git, here, there, main, where)]
     unknown = [*_unknown_files(git, there, lock, main, where, again)]
     findings += unknown or _other_definitions(git, there, lock, last_promoted(git, lock, here), where, again)
-    verified = known(source)
-    if verified is not None:
-        findings += _unproved(lock, verified, source, where, again)
+    proved = known(source, [one.proof for one in lock.definitions if one.proof])
+    if proved is not None:
+        findings += _unproved(lock, proved, source, where, again)
     return tuple(findings)
 
 
@@ -131,17 +130,10 @@ def _other_definitions(
 
 
 def _unproved(
-    lock: PromotionLock, known: Sequence[Verification], source: str, where: str, again: str
+    lock: PromotionLock, known: KnownProofs, source: str, where: str, again: str
 ) -> Iterator[Finding]:
-    """Yield a finding for each proof that the state of the source does not have.
-
-    The state keeps the newest verification of an address: an older one is not comparable.
-    """
-    proofs = proofs_of(known)
+    """Yield a finding for each proof that the state of the source never had."""
     for one in lock.definitions:
-        if one.proof is None:
-            continue
-        state = proofs.get(one.address)
-        if state is None or (state != one.proof and state.verified_at <= one.proof.verified_at):
+        if one.proof and not known.has(one.address, one.proof):
             problem = f"the state of {source} does not prove {one.address} as the lock states"
             yield Finding(where, problem, again)

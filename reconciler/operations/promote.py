@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.model import Address, Seat, SegmentSpec
+from reconciler.core.model import Seat, SegmentSpec
 from reconciler.core.pii import redacted_path
 from reconciler.core.portable_definition import part_digests, portable_parts
 from reconciler.core.promotion.differences import Difference, changes
@@ -19,10 +19,9 @@ from reconciler.core.promotion.lock import (
     LOCK_FILE,
     PromotedDefinition,
     PromotionLock,
-    Proof,
     carried_files,
 )
-from reconciler.core.promotion.proofs import carried_definition
+from reconciler.core.promotion.proofs import KnownProofs, carried_definition, trusted
 from reconciler.git import history, worktree
 from reconciler.git.merge import NEEDS, Merged, merge
 from reconciler.git.program import find_git
@@ -105,8 +104,11 @@ class _Trees:
     theirs: Manifests
 
 
-def prepare(root: Path, request: PromotionRequest, proofs: Mapping[Address, Proof]) -> Prepared:
-    """Return the merge. ConfigurationError, with the fix, for everything that stands in its way."""
+def prepare(root: Path, request: PromotionRequest, known: KnownProofs | None) -> Prepared:
+    """Return the merge. ConfigurationError, with the fix, for everything that stands in its way.
+
+    `known` are the proofs in the state of the source; None if there is no state.
+    """
     git = find_git(root, NEEDS, "`promote`")
     source, target = (environment_folder(git, root, name) for name in (request.source, request.target))
     check_repository(git, (source, target))
@@ -123,7 +125,7 @@ def prepare(root: Path, request: PromotionRequest, proofs: Mapping[Address, Proo
     _check_collisions(files, trees.ours, target)
     _check_untracked({*files, LOCK_FILE}, trees.ours, target)
     desired = promoted_definitions(git, promoted, trees.theirs, request.source)
-    new = PromotionLock(request.source, commit, tree, (), _proved(last, desired, proofs))
+    new = PromotionLock(request.source, commit, tree, (), _proved(last, desired, known))
     lock = _renewed(last, trees, selected, new)
     locked = {LOCK_FILE: TreeFile("100644", store_blob(git, lock_text(lock)))}
     return Prepared(
@@ -216,10 +218,11 @@ def _check_untracked(paths: set[str], ours: Manifests, target: Folder) -> None:
 
 
 def _proved(
-    last: PromotionLock | None, desired: DesiredState, proofs: Mapping[Address, Proof]
+    last: PromotionLock | None, desired: DesiredState, known: KnownProofs | None
 ) -> tuple[PromotedDefinition, ...]:
     """Return the promoted definitions with what proves them, by address."""
-    known = {one.address: one for one in last.definitions} if last else {}
+    earlier = {one.address: trusted(one, known) for one in last.definitions} if last else {}
+    proofs = known.newest if known else {}
     fresh = (
         PromotedDefinition(
             spec.address,
@@ -229,7 +232,7 @@ def _proved(
         )
         for spec in desired.segments
     )
-    found = (carried_definition(known.get(one.address), one) for one in fresh)
+    found = (carried_definition(earlier.get(one.address), one) for one in fresh)
     return tuple(sorted(found, key=lambda one: one.address))
 
 

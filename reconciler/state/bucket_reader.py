@@ -76,16 +76,12 @@ class BucketReader:
         return ReadRecords()
 
     def verifications(self) -> Verifications:
-        with suppress(StorageError):
-            found = self._objects.bucket.read(VERIFICATIONS)
-            return verifications_in(found.content if found else None)
-        return Verifications()
+        found = self._objects.bucket.read(VERIFICATIONS)
+        return verifications_in(found.content if found else None)
 
     def series(self, month: str) -> SeriesMonth:
-        with suppress(StorageError):
-            found = self._objects.bucket.read(series_path(month))
-            return series_in(found.content if found else None, month)
-        return SeriesMonth(month)
+        found = self._objects.bucket.read(series_path(month))
+        return series_in(found.content if found else None, month)
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self._objects.saved())

@@ -167,14 +167,10 @@ class LocalReader:
         return ReadRecords()
 
     def verifications(self) -> Verifications:
-        with suppress(StorageError):
-            return verifications_in(read_file(self._files.verifications_file))
-        return Verifications()
+        return verifications_in(read_file(self._files.verifications_file))
 
     def series(self, month: str) -> SeriesMonth:
-        with suppress(StorageError):
-            return series_in(read_file(self._files.series_file(month)), month)
-        return SeriesMonth(month)
+        return series_in(read_file(self._files.series_file(month)), month)
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self._files.saved())

@@ -762,12 +762,26 @@ def test_advisory_documents_that_are_damaged_are_none(
         assert read(store.reader()) == contents[1]
 
 
+def out_of_order(_call: str, path: str) -> None:
+    raise StorageError(f"can't read {path}")
+
+
 @pytest.mark.parametrize(("name", "read", "contents"), [one.values[:3] for one in ADVISORY])
-def test_advisory_documents_that_are_no_file_are_none(
+def test_readings_that_cannot_be_read_are_none_and_proofs_are_an_error(
     tmp_path: Path, name: str, read: Read, contents: list[object]
 ) -> None:
+    """Sources can be read again. An unreadable verification is not a missing one."""
     (tmp_path / name).mkdir(parents=True)
-    assert read(LocalStore(tmp_path, "sandbox").reader()) == contents[0]
+    local = LocalStore(tmp_path, "sandbox").reader()
+    bucket = MemoryBucket()
+    bucket.before = out_of_order
+    remotely = remote(bucket, tmp_path).reader()
+    for reader in (local, remotely):
+        if name == "sources.json":
+            assert read(reader) == contents[0]
+        else:
+            with pytest.raises(StorageError):
+                read(reader)
 
 
 def test_points_are_kept_for_24_months(reopen: Open) -> None:

@@ -1,6 +1,6 @@
 """`promote --check` accepts each lock that `promote` wrote, and finds what somebody changed in it by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,12 +13,13 @@ from support.promotion_repository import DESTINATIONS, SURROUNDINGS, PromotionRe
 from reconciler.core.endpoints import EndpointKind
 from reconciler.core.errors import Finding
 from reconciler.core.model import Address, Seat
-from reconciler.core.promotion.lock import PromotionLock
-from reconciler.core.promotion.proofs import proofs_of
+from reconciler.core.promotion.lock import PromotionLock, proof_digest
+from reconciler.core.promotion.proofs import KnownProofs, proofs_of
 from reconciler.core.verification import Verification, VerificationOutcome
 from reconciler.manifests.promotion_lock import lock_text, promotion_record
 from reconciler.operations.check_promotion import check
 from reconciler.operations.promote import PromotionRequest, carry_out, prepare
+from reconciler.state.local_store import LocalStore
 
 pytestmark = pytest.mark.promise("promotion")
 
@@ -38,14 +39,17 @@ def repository(tmp_path: Path) -> PromotionRepository:
 
 
 def promote(made: PromotionRepository, *only: str) -> None:
-    prepared = prepare(made.root, PromotionRequest("sandbox", "production", only), {})
+    prepared = prepare(made.root, PromotionRequest("sandbox", "production", only), None)
     assert not prepared.conflicts
     carry_out(prepared)
     made.commit("Promote")
 
 
-def checked(made: PromotionRepository, *verified: Verification) -> tuple[Finding, ...]:
-    return check(made.root, "sandbox", "production", "", lambda _: verified or None)
+def checked(
+    made: PromotionRepository, *verified: Verification, earlier: Container[str] = ()
+) -> tuple[Finding, ...]:
+    known = KnownProofs(proofs_of(verified), earlier) if verified else None
+    return check(made.root, "sandbox", "production", "", lambda *_: known)
 
 
 def lock_of(made: PromotionRepository) -> PromotionLock:
@@ -209,10 +213,74 @@ def test_a_proof_is_compared_with_the_state_of_the_source(repository: PromotionR
     clone = PromotionRepository(repository.root.with_name("clone"))
     repository.git("clone", "--quiet", f"file://{repository.root}", str(clone.root))
     code, said = run(clone.root, ("promote", "--check"), surroundings(**SURROUNDINGS))
-    assert (code, "The state of sandbox was not compared." in " ".join(said.split())) == (0, True), said
+    assert (code, "no proof was compared with the state of sandbox" in " ".join(said.split())) == (0, True)
+    later = verification(repository, NOW + timedelta(days=1))
+    [finding] = checked(repository, later)
+    assert "does not prove email/lapsed" in finding.problem
+    assert checked(repository, later, earlier={proof_digest(found.address, proof)}) == ()
     for known in (earlier, failed, replace(found, seat=Seat("1", "2"))):
         [problem] = checked(repository, known)
         assert problem.problem == "the state of sandbox does not prove email/lapsed as the lock states"
+
+
+SANDBOX = ".reconciler/state/sandbox"
+
+
+def reconciler(made: PromotionRepository, *arguments: str, code: int = 0) -> str:
+    ended, said = run(made.root, arguments, surroundings(**SURROUNDINGS))
+    assert ended == code, said
+    return " ".join(said.split())
+
+
+@pytest.fixture
+def verified(tmp_path: Path) -> PromotionRepository:
+    """One audience was verified twice in the sandbox, and promoted with the first proof."""
+    made = PromotionRepository.make(tmp_path / "work")
+    (made.root / "data" / "people.csv").write_text("email,last_order\na@example.com,2\nb@example.com,3\n")
+    made.write("sandbox", LAPSED, audience("lapsed"))
+    made.commit()
+    reconciler(made, "apply", "sandbox", "--yes")
+    for _ in range(2):
+        reconciler(made, "emulator", "advance", "sandbox", "24h")
+        reconciler(made, "verify", "sandbox")
+        reconciler(made, "promote", "sandbox", "production")
+        made.commit("Promote")
+    return made
+
+
+def test_a_proof_is_compared_with_the_series_of_the_source(verified: PromotionRepository) -> None:
+    """The state keeps the newest verification only; the series has one point for each."""
+    assert "is correct" in reconciler(verified, "promote", "--check")
+    [one] = lock_of(verified).definitions
+    assert one.proof
+    newest = LocalStore(verified.root / SANDBOX, "sandbox").reader().verifications().verifications[0].at
+    assert one.proof.verified_at < newest
+    longer = replace(one.proof, verified_at=one.proof.verified_at - timedelta(days=2))
+    forge(verified, lambda lock: replace(lock, definitions=(replace(one, proof=longer),)))
+    said = reconciler(verified, "promote", "--check", code=5)
+    assert "the state of sandbox does not prove email/lapsed as the lock states" in said
+    reconciler(verified, "promote", "sandbox", "production")
+    verified.commit("Promote again")
+    assert "is correct" in reconciler(verified, "promote", "--check")
+    [renewed] = lock_of(verified).definitions
+    assert renewed.proof == replace(one.proof, verified_at=newest)
+
+
+@pytest.mark.parametrize("file", ["head.json", "verifications.json", "series"])
+def test_a_state_that_cannot_be_read_is_not_one_without_verifications(
+    verified: PromotionRepository, file: str
+) -> None:
+    spoiled = verified.root / SANDBOX / file
+    for place in [*spoiled.iterdir()] if spoiled.is_dir() else [spoiled]:
+        place.unlink()
+        place.mkdir()
+    before = (verified.folder("production") / "promotion.lock").read_bytes()
+    said = reconciler(verified, "promote", "sandbox", "production", code=10)
+    assert "the state of sandbox can't be read, so it is unknown what is verified" in said
+    assert (verified.folder("production") / "promotion.lock").read_bytes() == before
+    said = reconciler(verified, "promote", "--check")
+    assert "no proof was compared with the state of sandbox" in said
+    assert "can't be read" in said
 
 
 def test_one_change_does_not_edit_the_source_and_its_proof(repository: PromotionRepository) -> None:

@@ -96,7 +96,7 @@ def test_the_variables_of_another_repository_do_not_count(
     with monkeypatch.context() as patched:
         for name, value in foreign.items():
             patched.setenv(name, str(value))
-        prepared = prepare(repository.root, PromotionRequest("sandbox", "production"), {})
+        prepared = prepare(repository.root, PromotionRequest("sandbox", "production"), None)
         carry_out(prepared)
     assert status(repository) == [f"M  environments/production/{one}" for one in (LAPSED, "promotion.lock")]
 
@@ -114,7 +114,7 @@ def test_a_branch_named_like_an_option_is_a_branch(tmp_path: Path) -> None:
     repository = promoted_once(Transcript(PromotionRepository.make(tmp_path)))
     branch = f"--output={tmp_path}/written"
     repository.git("update-ref", f"refs/heads/{branch}", "HEAD")
-    prepared = prepare(tmp_path, PromotionRequest("sandbox", "production", branch=branch), {})
+    prepared = prepare(tmp_path, PromotionRequest("sandbox", "production", branch=branch), None)
     assert not prepared.changed
     assert not (tmp_path / "written").exists()
 
@@ -138,7 +138,7 @@ def test_a_crash_at_any_call_of_git_is_undone(
         conflict(log)
         log.promote("--abort")
     before = log.repository.texts("production")
-    prepared = prepare(tmp_path, PromotionRequest("sandbox", "production"), {})
+    prepared = prepare(tmp_path, PromotionRequest("sandbox", "production"), None)
     ask, calls, crash_at = Git.ask, 0, 0
 
     def crashing(self: Git, *arguments: str, given: bytes = b"") -> Completed:

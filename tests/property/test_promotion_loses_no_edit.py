@@ -85,7 +85,7 @@ class Promotions:
         return self.random.choice(found) if found else ""
 
     def prepared(self) -> Prepared:
-        return prepare(self.repository.root, PromotionRequest("sandbox", "production"), {})
+        return prepare(self.repository.root, PromotionRequest("sandbox", "production"), None)
 
     def promote(self) -> None:
         ours, theirs = (audiences(self.repository, name) for name in ("production", "sandbox"))

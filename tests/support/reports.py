@@ -20,7 +20,7 @@ from reconciler.core.model import (
 )
 from reconciler.core.portable_definition import part_digests, portable_parts
 from reconciler.core.promotion.differences import compare
-from reconciler.core.promotion.proofs import proved
+from reconciler.core.promotion.proofs import proofs_of, proved
 from reconciler.core.report import DAYS, PromotionReport, Report, ReportedState, environment_report
 from reconciler.core.series import PointKind, SeriesPoint, SeriesRun
 from reconciler.core.state.model import StateHead
@@ -150,6 +150,9 @@ def large_report(title: str = "", environment: str = "production") -> Report:
     source = [replace(one, title="Renewed") if one.address.audience.endswith("42") else one for one in specs]
     source.append(spec(300))
     promotion = PromotionReport(
-        "sandbox", environment, compare(source, specs, None, None), proved(source, verified.verifications)
+        "sandbox",
+        environment,
+        compare(source, specs, None, None),
+        proved(source, proofs_of(verified.verifications)),
     )
     return Report((environment_report(environment, EndpointKind.CRITEO, specs, state, NOW),), (promotion,))

@@ -186,6 +186,7 @@ series_months = st.builds(
                     arrived=st.none() | counts,
                     matched=st.none() | counts,
                     match_rate=st.none() | st.floats(0, 1),
+                    proof=st.just("") | digests,
                 ),
                 max_size=3,
                 unique_by=lambda one: one.address,

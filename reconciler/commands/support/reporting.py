@@ -5,11 +5,10 @@ from pathlib import Path
 
 from reconciler.clock import StopSignal
 from reconciler.commands.support.console import CommandConsole
-from reconciler.commands.support.promoting import verifications
+from reconciler.commands.support.promoting import proofs_for_display
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.endpoints import endpoint_kind
 from reconciler.core.promotion.differences import compare
-from reconciler.core.promotion.proofs import proved
 from reconciler.core.report import (
     EnvironmentReport,
     PromotionReport,
@@ -63,7 +62,7 @@ def _promotions(
     if not source or not _is_environment(root, source):
         return
     there: DesiredState = load_without_sources(root, source)
-    proofs = proved(there.segments, verifications(settings, source, stop, shown) or ())
+    proofs = proofs_for_display(settings, source, there.segments, stop, shown)
     differences = compare(there.segments, here.segments, record.lock, gate)
     yield PromotionReport(source, target, differences, proofs, record.problem)
 

@@ -8,8 +8,9 @@ The file is committed beside the manifests of the environment that is promoted t
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
+from reconciler.core.canonical_json import canonical_digest
 from reconciler.core.endpoints import EndpointKind
 from reconciler.core.model import Address, Seat
 from reconciler.core.portable_definition import PartDigest, PortableParts
@@ -41,6 +42,20 @@ class Proof:
     endpoint: EndpointKind
     seat: Seat
     sample_rows: int | None
+
+
+def proof_digest(address: Address, proof: Proof) -> str:
+    """Return the digest of all that a proof states of an address."""
+    return canonical_digest(
+        {
+            "address": str(address),
+            "digest": proof.digest,
+            "verifiedAt": proof.verified_at.astimezone(UTC).isoformat(),
+            "endpoint": proof.endpoint.value,
+            "seat": [proof.seat.account_id, proof.seat.retailer_id],
+            "sampleRows": proof.sample_rows,
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """What a verification proves of a definition as it is now."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from reconciler.core.endpoints import EndpointKind
 from reconciler.core.model import Address, Seat, SegmentSpec
 from reconciler.core.portable_definition import portable_digest, portable_parts
-from reconciler.core.promotion.lock import PromotedDefinition, Proof
+from reconciler.core.promotion.lock import PromotedDefinition, Proof, proof_digest
 from reconciler.core.verification import Verification, VerificationOutcome
 
 
@@ -35,6 +35,30 @@ def proof_state(digest: str, seat: Seat, proof: Proof | None) -> ProofState:
 def state_of(one: PromotedDefinition) -> ProofState:
     """Return what its own proof proves of a promoted definition."""
     return proof_state(portable_digest(one.digests), one.seat, one.proof)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownProofs:
+    """What the state of an environment proves: the newest proofs, and the digests of earlier ones.
+
+    Earlier ones are in its series (`core/series.py`).
+    """
+
+    newest: Mapping[Address, Proof]
+    earlier: Container[str] = frozenset()
+
+    def has(self, address: Address, proof: Proof) -> bool:
+        return self.newest.get(address) == proof or proof_digest(address, proof) in self.earlier
+
+
+def trusted(one: PromotedDefinition, known: KnownProofs | None) -> PromotedDefinition:
+    """Return a promoted definition, without a proof that the state never had.
+
+    `known` is None without a state.
+    """
+    if one.proof is None or known is None or known.has(one.address, one.proof):
+        return one
+    return replace(one, proof=None)
 
 
 def carried_definition(earlier: PromotedDefinition | None, new: PromotedDefinition) -> PromotedDefinition:
@@ -73,9 +97,8 @@ def proofs_of(verifications: Iterable[Verification]) -> dict[Address, Proof]:
     }
 
 
-def proved(specs: Iterable[SegmentSpec], verifications: Iterable[Verification]) -> dict[Address, ProofOf]:
-    """Return what is proved of each address."""
-    known = proofs_of(verifications)
+def proved(specs: Iterable[SegmentSpec], known: Mapping[Address, Proof]) -> dict[Address, ProofOf]:
+    """Return what the newest proofs of an environment prove of each address."""
     return {
         spec.address: ProofOf(
             proof_state(

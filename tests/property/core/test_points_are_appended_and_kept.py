@@ -1,5 +1,6 @@
 """Points of runs are appended to their month; nothing else changes, and months expire after two years."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -9,7 +10,10 @@ from hypothesis import strategies as st
 from support import strategies
 
 from reconciler.core import series
-from reconciler.core.model import Address
+from reconciler.core.endpoints import EndpointKind
+from reconciler.core.model import Address, Seat
+from reconciler.core.promotion.lock import Proof, proof_digest
+from reconciler.core.promotion.proofs import KnownProofs
 from reconciler.core.remote import Statistics
 from reconciler.core.series import (
     PointKind,
@@ -19,8 +23,10 @@ from reconciler.core.series import (
     SeriesRun,
     appended,
     by_day,
+    earlier_proofs,
     expired_months,
     month_of,
+    months_with,
     newest_months,
     recent_sizes,
     runs_of,
@@ -32,6 +38,7 @@ pytestmark = pytest.mark.promise("state")
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 COUNTED = Statistics(9, 6, 0.66)
+PROOF = Proof("a" * 64, NOON, EndpointKind.CRITEO, Seat("1", "2"), None)
 LAPSED, LOYAL = Address("email", "lapsed"), Address("email", "loyal")
 
 
@@ -115,4 +122,30 @@ def test_a_verification_gives_points_of_final_counts_only() -> None:
         VerificationResult(LOYAL, VerificationOutcome.NOT_COMPUTED, "12", 10, 1, COUNTED),
         VerificationResult(LOYAL, VerificationOutcome.MISSING, "12", 10, 1),
     ]
-    assert verified_points(results) == (SeriesPoint(LAPSED, 10, 0, 0, 1, 9, 6, 0.66),)
+    assert verified_points(results, {}) == (SeriesPoint(LAPSED, 10, 0, 0, 1, 9, 6, 0.66),)
+    [point] = verified_points(results, {LAPSED: PROOF})
+    assert point.proof == proof_digest(LAPSED, PROOF)
+
+
+def test_a_proof_is_found_by_all_that_it_states() -> None:
+    point = SeriesPoint(LAPSED, 10, 0, 0, 1, 9, 6, 0.66, proof_digest(LAPSED, PROOF))
+    known = KnownProofs({}, earlier_proofs([SeriesMonth("2026-11", (run(point, kind=PointKind.VERIFY),))]))
+    assert known.has(LAPSED, PROOF)
+    assert not known.has(LOYAL, PROOF)
+    for other in (
+        replace(PROOF, digest="b" * 64),
+        replace(PROOF, verified_at=NOON - timedelta(days=2)),
+        replace(PROOF, endpoint=EndpointKind.EMULATOR),
+        replace(PROOF, seat=Seat("2", "1")),
+        replace(PROOF, sample_rows=1000),
+    ):
+        assert not known.has(LAPSED, other)
+        assert KnownProofs({LAPSED: other}).has(LAPSED, other)
+    assert earlier_proofs([SeriesMonth("2026-11", (run(SeriesPoint(LAPSED, 10, 1, 0, 0)),))]) == frozenset()
+
+
+@given(st.lists(strategies.times, max_size=3), st.timedeltas(timedelta(), timedelta(days=28)))
+def test_the_months_of_proofs_have_their_points(times: list[datetime], waited: timedelta) -> None:
+    months = months_with(replace(PROOF, verified_at=time) for time in times)
+    assert {month_of(time + waited) for time in times} <= {*months}
+    assert len(months) <= 2 * len(times)

@@ -15,8 +15,9 @@ from reconciler.core.promotion.lock import (
     PromotionLock,
     Proof,
     carried_files,
+    proof_digest,
 )
-from reconciler.core.promotion.proofs import carried_definition
+from reconciler.core.promotion.proofs import KnownProofs, carried_definition, trusted
 
 THEN = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SEAT = Seat("1", "2")
@@ -73,6 +74,20 @@ def test_the_earlier_proof_is_kept_unless_the_new_one_proves_more(
     earlier: PromotedDefinition | None, new: PromotedDefinition, kept: PromotedDefinition
 ) -> None:
     assert carried_definition(earlier, new) == kept
+
+
+def test_a_proof_that_the_state_never_had_is_not_carried() -> None:
+    """The next promotion replaces an edit by hand."""
+    address, state = DEFINITION.address, KnownProofs({DEFINITION.address: PROOF})
+    later = KnownProofs({address: LATER.proof or PROOF}, {proof_digest(address, PROOF)})
+    forged = replace(DEFINITION, proof=replace(PROOF, verified_at=THEN - timedelta(days=9)))
+    for known in (None, state, later):
+        assert trusted(DEFINITION, known) == DEFINITION
+        assert trusted(UNPROVED, known) == UNPROVED
+    assert trusted(forged, None) == forged
+    for known in (state, later, KnownProofs({})):
+        assert trusted(forged, known) == UNPROVED
+    assert carried_definition(trusted(forged, state), DEFINITION) == DEFINITION
 
 
 def test_a_definition_is_found_by_its_address() -> None:

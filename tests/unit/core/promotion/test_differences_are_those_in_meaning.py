@@ -143,7 +143,7 @@ def test_a_verification_proves_the_definition_that_it_was_of() -> None:
         ProofState.OTHER_SEAT: [replace(verification(now), seat=Seat("3", "4"))],
         ProofState.NOT_VERIFIED: [verification(now, VerificationOutcome.TOO_FEW)],
     }
-    assert {state: proved([now], found)[now.address].state for state, found in states.items()} == {
+    assert {state: proved([now], proofs_of(found))[now.address].state for state, found in states.items()} == {
         state: state for state in states
     }
-    assert proved([now], []) == {now.address: ProofOf(ProofState.NOT_VERIFIED, None)}
+    assert proved([now], {}) == {now.address: ProofOf(ProofState.NOT_VERIFIED, None)}
