@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from golden import plan_cases as cases
@@ -36,6 +36,8 @@ QUIET = (
     "--disable-sync",
 )
 SCREENS = {"phone": (360, 740), "desktop": (1280, 800)}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+LOOKS = [(screen, scheme) for screen in SCREENS for scheme in SCHEMES]
 READABLE = 4.5
 """The contrast that WCAG AA asks of text."""
 
@@ -100,19 +102,16 @@ def tab(browser: Browser) -> Page:
     return browser.new_page()
 
 
-@pytest.fixture(params=[(screen, scheme) for screen in SCREENS for scheme in ("light", "dark")], ids="-".join)
+@pytest.fixture(params=LOOKS, ids="-".join)
 def page(tab: Page, request: pytest.FixtureRequest) -> Page:
-    screen, scheme = request.param
-    width, height = SCREENS[screen]
-    tab.set_viewport_size({"width": width, "height": height})
-    tab.emulate_media(color_scheme=scheme)
+    _look(tab, *request.param)
     return tab
 
 
-def _pictured(page: Page, name: str) -> None:
-    if asked := os.environ.get("RECONCILER_SHOTS"):
-        tall = page.evaluate("document.scrollingElement.scrollHeight") > 4_000
-        page.screenshot(path=Path(asked) / f"{name}.png", full_page=not tall)
+def _look(tab: Page, screen: str, scheme: Literal["light", "dark"]) -> None:
+    width, height = SCREENS[screen]
+    tab.set_viewport_size({"width": width, "height": height})
+    tab.emulate_media(color_scheme=scheme)
 
 
 @contextmanager
@@ -139,17 +138,33 @@ def _overflows(page: Page) -> bool:
     return bool(page.evaluate("document.scrollingElement.scrollWidth > innerWidth"))
 
 
+def _picture(tab: Page, case: str) -> None:
+    if asked := os.environ.get("RECONCILER_SHOTS"):
+        for screen, scheme in LOOKS:
+            _look(tab, screen, scheme)
+            tall = tab.evaluate("document.scrollingElement.scrollHeight") > 4_000
+            tab.screenshot(path=Path(asked) / f"{screen}-{scheme}-{case}.png", full_page=not tall)
+
+
+def _overflowing(tab: Page) -> list[tuple[str, str]]:
+    """The screens and color schemes, one after the other, in which the page is too wide."""
+    found = []
+    for look in LOOKS:
+        _look(tab, *look)
+        found += [look] if _overflows(tab) else []
+    return found
+
+
 @pytest.mark.parametrize("case", PAGES)
-def test_it_fits_and_asks_for_nothing(
-    page: Page, case: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    with _opened(page, case, tmp_path) as (seen, itself):
-        _pictured(page, request.node.callspec.id)
-        assert not _overflows(page)
-        closed = page.locator("details:not([open]) > summary")
+def test_it_fits_every_screen_and_asks_for_nothing(tab: Page, case: str, tmp_path: Path) -> None:
+    _look(tab, "phone", "light")
+    with _opened(tab, case, tmp_path) as (seen, itself):
+        _picture(tab, case)
+        assert _overflowing(tab) == []
+        closed = tab.locator("details:not([open]) > summary")
         while closed.count():
             closed.first.click()
-        assert not _overflows(page)
+        assert _overflowing(tab) == []
         assert seen == [itself]
 
 
