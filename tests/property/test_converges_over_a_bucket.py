@@ -93,6 +93,8 @@ class BucketState:
         self.before_write = self.after_write = lambda _step: None
         self._dead = False
         self._waits = 0
+        self._read_at: dict[str, object] = {}
+        self._read: dict[Address, ResourceState] = {}
 
     def _on(self, machine: Path) -> BucketStore:
         around = StoreContext(
@@ -114,6 +116,13 @@ class BucketState:
 
     @property
     def saved_resources(self) -> dict[Address, ResourceState]:
+        """Decode the resources only if the bucket has changed since."""
+        held = {path: one for path, one in self.bucket.held.items() if path != LEASE}
+        if held != self._read_at:
+            self._read, self._read_at = self._decoded(), held
+        return self._read
+
+    def _decoded(self) -> dict[Address, ResourceState]:
         there = BucketLayout(MemoryBucket(held=self.bucket.held), "test")
         head = there.head()
         addresses = head.addresses if head else frozenset()
