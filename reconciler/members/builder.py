@@ -28,7 +28,7 @@ from reconciler.members.refusals import explained, refusal
 from reconciler.members.shared_audience import Listed, SharedAudience, read_lists, types_that_matter
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.sources import moved
-from reconciler.members.staged_rows import Counts, StagedRows
+from reconciler.members.staged_rows import Counts, StagedRows, usable_classes
 from reconciler.members.targets import StagedTargets
 
 Built = dict[str, BuiltAudience]
@@ -103,8 +103,7 @@ class AudienceBuilder:
                 found = GroupReader(cursor, self.files, self.sample_rows is not None).read(group)
                 built |= self._built(cursor, found, {one.name: one for one in group})
                 if found.audiences:
-                    rows = found.staged.rows()
-                    self.progress(SourceProgress(SourceStep.READ, names, number, total, rows))
+                    self.progress(SourceProgress(SourceStep.READ, names, number, total, found.rows))
             if found.apart:
                 known = {one.name: one for one in found.apart}
                 parts = parted(tuple(one.needs() for one in found.apart))
@@ -131,9 +130,9 @@ class AudienceBuilder:
                     refused[one.name] = problem
                     del fine[audience]
             if lost:
-                exclusions.spread()
+                exclusions.spread([usable_classes(one) for one in kept])
             targets = StagedTargets(
-                cursor, self.snapshots, self.lists, found.staged, exclusions, kept, fine, lost
+                cursor, self.snapshots, self.lists, found.staged, found.rows, exclusions, kept, fine, lost
             )
             built |= {fine[audience].name: one for audience, one in targets.all().items()}
         return built | {name: refusal(name, problem) for name, problem in refused.items()}

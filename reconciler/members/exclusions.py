@@ -69,16 +69,16 @@ class Exclusions:
         found = self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE outs AS {outs}").fetchone()
         return found is not None and found[0] > 0
 
-    def spread(self) -> None:
-        """Fills `lost_0`…, the values that some audience loses."""
+    def spread(self, classes: Sequence[frozenset[int]]) -> None:
+        """Fills `lost_0`…, the values that some audience loses. `classes` are those of each column."""
         for index in self._columns:
             self.cursor.execute(
                 f"CREATE OR REPLACE TEMP TABLE out_{index} AS SELECT c{index} AS class, v{index} AS value, "
                 f"{self._sets.united('o')} FROM outs WHERE {sql.usable(f'c{index}')} GROUP BY 1, 2"
             )
-            self._key(index)
+            self._key(index, classes[index])
             lost = f"SELECT class, value, {_renamed(self._sets, 'o', 'e')} FROM out_{index}"
-            if len(self.staged.classes(index)) > 1:
+            if len(classes[index]) > 1:
                 lost = self._related(index)
             self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE lost_{index} AS {lost}")
 
@@ -93,10 +93,9 @@ class Exclusions:
             f"LEFT JOIN lost_{index} AS l ON v.value = l.value AND v.class = l.class)"
         )
 
-    def gone(self, index: int, hashing: Hashing, audiences: Collection[int]) -> str:
+    def gone(self, index: int, hashing: Hashing, classes: frozenset[int], audiences: Collection[int]) -> str:
         """A query of the members that audiences lose, as `staged_rows.members`."""
-        values = f"lost_{index}"
-        return members(self._sets, values, hashing, self.staged.classes(index), audiences, "e")
+        return members(self._sets, f"lost_{index}", hashing, classes, audiences, "e")
 
     def counts(self, index: int) -> Counts:
         """How many rows an audience loses, by the class of this column in them."""
@@ -166,9 +165,9 @@ class Exclusions:
             )
         return f"({' | '.join(lost)})"
 
-    def _key(self, index: int) -> None:
+    def _key(self, index: int, found: frozenset[int]) -> None:
         """Fills `keys_…`, all values by which the people of excluded rows may be recognised."""
-        classes = self.staged.classes(index).union(*(one.column.classes for one in self._on(index)))
+        classes = found.union(*(one.column.classes for one in self._on(index)))
         hashed = classes - {int(Class.PLAIN)}
         named = self._sets.listed("o")
         keys = sql.keys(f"out_{index}", named) if hashed else f"SELECT value AS key, {named} FROM out_{index}"

@@ -7,7 +7,7 @@ import duckdb
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import ListMatches, ReadList, SnapshotRef
-from reconciler.core.model import Hashing, IdentifierType
+from reconciler.core.model import HASHINGS, Hashing, IdentifierType
 from reconciler.members import identifier_sql as sql
 from reconciler.members.file_stamp import FileStamp
 from reconciler.members.identifier_sql import Class
@@ -77,7 +77,9 @@ class Lists:
             raise ConfigurationError("an exclusion list can't be read", findings=(line_break(table, [name]),))
         found_usable = f"(SELECT value, class FROM list_column WHERE {sql.usable('class')})"
         values, _ = self._snapshots.written(cursor, f"SELECT value, class FROM {found_usable}")
-        keys, _ = self._snapshots.written(cursor, sql.keys(found_usable))
+        is_never_hashed = HASHINGS[kind] == (Hashing.NONE,)
+        recognised = f"SELECT value AS key FROM {found_usable}" if is_never_hashed else sql.keys(found_usable)
+        keys, _ = self._snapshots.written(cursor, recognised)
         found = ListColumn(
             values=values,
             keys=keys,
@@ -95,6 +97,8 @@ class Lists:
         self, cursor: duckdb.DuckDBPyConnection, columns: tuple[ListColumn, ...], hashing: Hashing
     ) -> SnapshotRef:
         """All members of several columns of one type, in a hashing."""
+        if len(columns) == 1 and hashing is Hashing.SHA256 and Class.MD5 not in columns[0].classes:
+            return columns[0].members
         if (columns, hashing) not in self._members:
             classes = ", ".join(str(int(one)) for one in sql.USABLE[hashing])
             values = union([one.values for one in columns])

@@ -27,6 +27,7 @@ class ReadGroup:
     """The rows of `audiences`, what stands against others, and who must be read in smaller groups."""
 
     staged: StagedRows
+    rows: int
     audiences: Audiences
     refused: Mapping[str, Finding]
     apart: Audiences = ()
@@ -43,24 +44,26 @@ class GroupReader:
 
     def read(self, audiences: Audiences) -> ReadGroup:
         """A row that stops some audience is looked at by all, and those whom it stops are left out."""
-        left, trusted = audiences, False
+        left, trusted, rows = audiences, False, 0
         staged = self._staged(left)
         while left:
             staged = self._staged(left)
             try:
                 with _limit(self.cursor, left):
-                    if not staged.read(trusted=trusted):
+                    read = staged.read(trusted=trusted)
+                    rows = read.number
+                    if not read.stops:
                         break
                     unstopped = self._unstopped(staged, left)
             except OverdueError:
                 if len(left) > 1:
-                    return ReadGroup(staged, (), self.refused, left)
+                    return ReadGroup(staged, rows, (), self.refused, left)
                 unstopped = self._refuse(left, overdue)
             except READ_ERRORS as error:
                 if is_ours(error):
                     raise
                 if len(left) > 1 and (is_of_condition(error) or not _has_same_columns(left)):
-                    return ReadGroup(staged, (), self.refused, left)
+                    return ReadGroup(staged, rows, (), self.refused, left)
                 known = trusted or not is_of_condition(error)
                 unstopped = (
                     self._refuse(left, partial(explained, error))
@@ -69,7 +72,7 @@ class GroupReader:
                 )
             trusted = all(one in left for one in unstopped)
             left = unstopped
-        return ReadGroup(staged, left, self.refused)
+        return ReadGroup(staged, rows, left, self.refused)
 
     def _staged(self, audiences: Audiences) -> StagedRows:
         return StagedRows(self.cursor, shared_scan(audiences, sampling=self.sampling))

@@ -107,9 +107,10 @@ class Snapshots:
     def path(self, cursor: duckdb.DuckDBPyConnection, snapshot: SnapshotRef) -> Path:
         """The file of a snapshot that isn't empty, fetched and checked if need be."""
         file = self._file(snapshot)
-        if not file.exists():
-            self._bring(cursor, snapshot)
-        rows = number(cursor, f"SELECT sum(num_rows) FROM parquet_file_metadata({paths([file])})")
+        if file.exists():
+            rows = number(cursor, f"SELECT sum(num_rows) FROM parquet_file_metadata({paths([file])})")
+        else:
+            rows = self._bring(cursor, snapshot)
         if rows != snapshot.count:
             raise CorruptSnapshotError(
                 f"snapshot {snapshot.digest[:12]} holds {rows:,} members, not {snapshot.count:,} as recorded",
@@ -117,15 +118,16 @@ class Snapshots:
             )
         return file
 
-    def _bring(self, cursor: duckdb.DuckDBPyConnection, snapshot: SnapshotRef) -> None:
+    def _bring(self, cursor: duckdb.DuckDBPyConnection, snapshot: SnapshotRef) -> int:
+        """Writes the file of a snapshot. Returns its number of rows."""
         if snapshot not in self._selections:
-            self._take(cursor, Path(self.fetch(snapshot)), snapshot)
-            return
+            return self._take(cursor, Path(self.fetch(snapshot)), snapshot)
         with self.draft() as draft:
-            write(cursor, self._selections[snapshot], draft)
+            rows = write(cursor, self._selections[snapshot], draft)
             draft.replace(self._file(snapshot))
+        return rows
 
-    def _take(self, cursor: duckdb.DuckDBPyConnection, kept: Path, snapshot: SnapshotRef) -> None:
+    def _take(self, cursor: duckdb.DuckDBPyConnection, kept: Path, snapshot: SnapshotRef) -> int:
         """Reads the rows of a kept file once, into a file of our own, which is checked and then used.
 
         A check of the kept file itself would not do: somebody may change it afterwards, and damaged
@@ -133,8 +135,7 @@ class Snapshots:
         """
         with self._linked(kept) as link, self.draft() as draft:
             try:
-                rows = f"SELECT member FROM {reader(link)} AS kept"
-                write(cursor, rows, draft)
+                rows = write(cursor, f"SELECT member FROM {reader(link)} AS kept", draft)
                 whole = snapshot in self._names(cursor, draft)
             except UnicodeDecodeError:  # what is damaged stands in DuckDB's own message
                 whole = False
@@ -149,6 +150,7 @@ class Snapshots:
                     remedy=PUT_BACK,
                 )
             draft.replace(self._file(snapshot))
+        return rows
 
     def discard(self, snapshot: SnapshotRef) -> None:
         """Removes the file of our own; the next use fetches it again."""

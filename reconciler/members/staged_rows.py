@@ -14,11 +14,20 @@ import duckdb
 from reconciler.core.model import Hashing
 from reconciler.members import identifier_sql as sql
 from reconciler.members.bit_sets import BitSets, empty
-from reconciler.members.database import literal, number
+from reconciler.members.database import literal
+from reconciler.members.identifier_sql import Class
 from reconciler.members.shared_scan import RowTrouble, SharedScan
 
 Counts = Mapping[int, Mapping[int, int]]
 """Numbers of rows by audience and class."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowsRead:
+    """`number` of rows, and whether one of them `stops` some audience."""
+
+    number: int
+    stops: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +41,12 @@ class StagedRows:
     def sets(self) -> BitSets:
         return self.scan.sets
 
-    def read(self, *, trusted: bool) -> bool:
-        """Reads all files; returns whether a row stops some audience."""
+    def read(self, *, trusted: bool) -> RowsRead:
+        """Reads all files."""
         self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE staged AS {self.scan.rows(trusted=trusted)}")
-        return self.cursor.execute("SELECT 1 FROM staged WHERE bad LIMIT 1").fetchone() is not None
+        found = self.cursor.execute("SELECT sum(n)::BIGINT, bool_or(bad) FROM staged").fetchone()
+        rows, stops = found or (None, None)
+        return RowsRead(int(rows or 0), bool(stops))
 
     def troubles(self) -> list[frozenset[RowTrouble]]:
         """By audience, what rows are to it. Reads all files once more."""
@@ -93,9 +104,6 @@ class StagedRows:
         grouped = self.sets.things == 1 and len(self.scan.identifiers) == 1 and not self.scan.people
         return grouped or self.scan.counts_apart
 
-    def rows(self) -> int:
-        return number(self.cursor, "SELECT sum(n) FROM staged")
-
     def counts(self, index: int, prefix: str = "k") -> Counts:
         """How many rows of each class an audience keeps."""
         grouped = (
@@ -110,10 +118,10 @@ class StagedRows:
             f"(SELECT c{index} AS class, v{index} AS value FROM staged WHERE {self.sets.has('k', audience)})"
         )
 
-    def classes(self, index: int) -> frozenset[int]:
-        """The usable ones of a column."""
-        found = self.cursor.execute(f"SELECT DISTINCT class FROM values_{index}").fetchall()
-        return frozenset(int(row[0]) for row in found)
+
+def usable_classes(counts: Counts) -> frozenset[int]:
+    """The classes of the values that audiences keep, by the numbers of their rows."""
+    return frozenset(one for by_class in counts.values() for one in by_class if one < Class.EMPTY)
 
 
 def counted(cursor: duckdb.DuckDBPyConnection, sets: BitSets, relation: str, prefix: str) -> Counts:

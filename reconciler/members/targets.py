@@ -23,7 +23,7 @@ from reconciler.members.lists import ListColumn, Lists, read_list
 from reconciler.members.member_sets import member_sets
 from reconciler.members.shared_audience import SharedAudience
 from reconciler.members.snapshots import Snapshots
-from reconciler.members.staged_rows import Counts, StagedRows, members
+from reconciler.members.staged_rows import Counts, StagedRows, members, usable_classes
 
 Column = tuple[int, Hashing]
 """The number of an identifier column of the scan, and a hashing of its values."""
@@ -35,7 +35,8 @@ NOTHING: Mapping[int, int] = {}
 
 @dataclass(frozen=True, slots=True)
 class StagedTargets:
-    """`audiences` are those of the scan by their numbers, but for those that are refused.
+    """`audiences` are those of the scan by their numbers, but for those that are refused; `rows` is how many
+    rows all files have.
 
     `kept` are the numbers of rows that audiences keep, for each identifier column. Nobody is `lost` where
     no row of an audience has a value on a list.
@@ -45,6 +46,7 @@ class StagedTargets:
     snapshots: Snapshots
     lists: Lists
     staged: StagedRows
+    rows: int
     exclusions: Exclusions
     kept: Sequence[Counts]
     audiences: Mapping[int, SharedAudience]
@@ -54,7 +56,6 @@ class StagedTargets:
 
     def all(self) -> dict[int, dict[Kind, TargetMembers]]:
         """By audience."""
-        rows = self.staged.rows()
         counts = {index: self._counts(index) for index in range(len(self.staged.scan.identifiers))}
         built: dict[int, dict[Kind, TargetMembers]] = defaultdict(dict)
         for column, wanting in self._wanted().items():
@@ -64,7 +65,7 @@ class StagedTargets:
                 kind = self.staged.scan.identifiers[column[0]].identifier_type, column[1]
                 built[audience][kind] = counts[column[0]].target(
                     audience,
-                    rows,
+                    self.rows,
                     column[1],
                     wanted.get(audience, EMPTY_SNAPSHOT),
                     suppressed.get(audience, EMPTY_SNAPSHOT),
@@ -98,7 +99,7 @@ class StagedTargets:
     def _members(self, column: Column, wanting: list[int]) -> Refs:
         index, hashing = column
         values = self.exclusions.remaining(index) if self.lost else f"values_{index}"
-        found = self.staged.classes(index)
+        found = usable_classes(self.kept[index])
         return self._sets(members(self.staged.sets, values, hashing, found, wanting), hashing)
 
     def _suppressed(self, column: Column, wanting: list[int]) -> Refs:
@@ -125,7 +126,7 @@ class StagedTargets:
 
     def _gone(self, column: Column, audiences: list[int], listed_members: SnapshotRef) -> Refs:
         """The people whom audiences lose with a row, but for those on a list."""
-        gone = self.exclusions.gone(*column, audiences)
+        gone = self.exclusions.gone(*column, usable_classes(self.kept[column[0]]), audiences)
         if listed_members:
             known = self.snapshots.relation(self.cursor, listed_members)
             gone = f"SELECT g.* FROM ({gone}) AS g ANTI JOIN {known} AS l USING (member)"
