@@ -107,7 +107,7 @@ class InMemoryEnvironment:
 
     def __post_init__(self) -> None:
         self.criteo = FakeCriteo(self.clock, account_ids=("1001", "1002"))
-        self.store = MemoryStore(invent=lambda size: b"k" * size, keeps=0)
+        self.store = MemoryStore(invent=lambda size: b"k" * size, keep=None)
         self.engine = MemoryEngine()
 
     def desired(self) -> DesiredState:
