@@ -16,7 +16,7 @@ from reconciler.commands.support.options import (
     stop_event,
     with_options,
 )
-from reconciler.core.errors import RejectedError
+from reconciler.core.errors import RejectedError, StorageError
 from reconciler.core.model import Address
 from reconciler.core.ports import SegmentReader
 from reconciler.core.remote import Statistics
@@ -86,8 +86,9 @@ def command(stop: object, /, options: StatusOptions) -> None:
         else:
             found = status(environment, wanted, resources, statistics, limits, verified, now, figures)
             if has_room(shown.out):
-                runs = runs_of(reader.series(month) for month in newest_months(now, MONTHS))
-                found = with_trends(found, recent_sizes(runs, MOST), figures)
+                with suppress(StorageError):  # only the trends are missing then
+                    runs = runs_of(reader.series(month) for month in newest_months(now, MONTHS))
+                    found = with_trends(found, recent_sizes(runs, MOST), figures)
             print_status(found, shown.out)
 
 
