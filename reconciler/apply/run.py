@@ -62,7 +62,7 @@ def apply(
     """Execute a plan. A plan without changes writes nothing.
 
     A failure at Criteo ends its own address only. A request to stop or a failing state ends the run, after
-    all acknowledged results are saved. At blocked addresses, only suppressed members are removed.
+    all acknowledged results are saved. At blocked and paused addresses, only suppressed members are removed.
     Raises RefusedError before the first write if the whole plan is refused.
     """
     if plan.problems:
@@ -189,8 +189,9 @@ def _complete(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange)
             case _:
                 assert_never(step)
     resource = ledger.resource(address)
-    definition, parts = change.spec.definition, parts_of(change.spec)
-    ledger.write(replace(resource, definition=definition, parts=parts, forgotten_at=None, lists=lists))
+    spec = change.spec
+    applied = replace(resource, definition=spec.definition, parts=parts_of(spec))
+    ledger.write(replace(applied, forgotten_at=None, lists=lists, protected=spec.audience.protected))
     _check_accepted(resource.current, change)
     ledger.end(address, ChangeOutcome.APPLIED)
 

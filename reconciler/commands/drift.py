@@ -80,6 +80,7 @@ def command(stop: object, /, options: DriftOptions) -> int:
             limit,
             found.rejected,
             found.left_behind,
+            frozenset(one.address for one in space.desired.segments if one.audience.paused),
         )
 
         def laid_out(figures: NumberFormat) -> Document:

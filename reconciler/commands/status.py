@@ -77,14 +77,15 @@ def command(stop: object, /, options: StatusOptions) -> None:
         with shown.progress:
             statistics = _statistics(space.reader_of, resources) if options.statistics else None
         limits = {spec.address: spec.audience.guards.max_invalid for spec in space.desired.segments}
+        paused = {spec.address for spec in space.desired.segments if spec.audience.paused}
         verified = kept_verifications(reader.verifications(), space.desired.segments)
         now, figures = space.clock.now(), shown.figures
         if options.as_json:
             page.content = status_values(
-                environment, wanted, resources, statistics, limits, verified, now, figures
+                environment, wanted, resources, statistics, limits, verified, now, figures, paused
             )
         else:
-            found = status(environment, wanted, resources, statistics, limits, verified, now, figures)
+            found = status(environment, wanted, resources, statistics, limits, verified, now, figures, paused)
             if has_room(shown.out):
                 with suppress(StorageError):  # only the trends are missing then
                     runs = runs_of(reader.series(month) for month in newest_months(now, MONTHS))

@@ -96,6 +96,7 @@ def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
         yield f"columns.{kind.value}", _shown(column)
     for number, one in enumerate(audience.exclusion_lists):
         yield from _of_list(f"exclude[{number}]", one)
+    yield "protect", "true" if audience.protected else ""
     guards = audience.guards
     yield "guards.maxShrink", format_limit(guards.max_shrink)
     yield "guards.maxGrowth", format_limit(guards.max_growth)

@@ -70,6 +70,7 @@ class PlanCreated:
     delete: int
     unchanged: int
     blocked: int
+    paused: int
     adds: int
     removes: int
     lineage: str
@@ -91,7 +92,7 @@ class ApplyStarted:
     """The confirmed plan is applied from now on. `limits`: calls per minute, by credential.
 
     They are a `share` of the calls that Criteo allows. `estimate`: seconds, as the plan states them.
-    `waits`: seconds until no request is unconfirmed. `removals` are at blocked addresses.
+    `waits`: seconds until no request is unconfirmed. `removals` are at blocked and paused addresses.
     """
 
     changes: tuple[AddressWork, ...]
@@ -288,6 +289,7 @@ def plan_made(plan: Plan, approvals: tuple[str, ...] = ()) -> PlanCreated:
         delete=kinds[ChangeKind.DELETE],
         unchanged=len(plan.unchanged),
         blocked=len({one.address for one in plan.blocked}),
+        paused=len(plan.paused),
         adds=sum(delta.adds for delta in deltas),
         removes=sum(delta.out for delta in deltas) + sum(emptied),
         lineage=plan.basis.lineage,

@@ -148,7 +148,8 @@ class Environment:
     """One folder under `environments/`.
 
     `confirm` is None if the endpoint decides. `sealing_key` is the reference of the key that encrypts
-    `state:` secrets. `data_place` is the location of `data_root`; None if an option set it.
+    `state:` secrets. `data_place` is the location of `data_root`; None if an option set it. `paused`: nothing
+    is sent, except removals of excluded members.
     """
 
     name: str
@@ -165,6 +166,7 @@ class Environment:
     promotion: PromotionGate | None = None
     confirm: Confirmation | None = None
     data_place: SourceLocation | None = None
+    paused: bool = False
 
     def seat(self, name: str) -> Seat:
         return dict(self.seats)[name]
@@ -212,7 +214,11 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """A named list of members and its source."""
+    """A named list of members and its source.
+
+    `paused`: it or its environment is paused. `protected`: its segments are never replaced, emptied or
+    deleted.
+    """
 
     name: str
     title: str
@@ -224,6 +230,8 @@ class Audience:
     place: SourceLocation = SourceLocation("", 0, 0)
     places: tuple[SourceLocation, ...] = ()
     country: str = ""
+    paused: bool = False
+    protected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +276,8 @@ class SegmentSpec:
     def definition(self) -> str:
         """Return the digest of all that a reviewer approves, without members and source locations.
 
-        Guards and gates are part of it: one that is relaxed after the plan was approved changes the digest.
+        Guards and gates are part of it: one that is relaxed after the plan was approved changes the digest. A
+        pause is not: it only leaves out what was approved.
         """
         return self.definition_with(gate_values(self.gate, self.address))
 
@@ -294,6 +303,8 @@ class SegmentSpec:
             stated["defaultCountry"] = audience.country
         if gates:
             stated["promotion"] = dict(gates)
+        if audience.protected:
+            stated["protect"] = True
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
 
 

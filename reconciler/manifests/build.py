@@ -88,6 +88,7 @@ def _environment(home: ManifestDocument, data_root: str | None) -> Environment:
         promotion=_gate(value["promotion"]) if "promotion" in value else None,
         confirm=Confirmation(value["confirm"]) if "confirm" in value else None,
         data_place=None if data_root else home.place("data", "root"),
+        paused=value.get("paused", False),
     )
 
 
@@ -184,6 +185,8 @@ def _audience(
         place=document.place("name"),
         places=tuple(document.place("columns", kind) for kind in value["columns"]),
         country=country if PHONE in value["columns"] else "",
+        paused=environment.paused or value.get("paused", False),
+        protected=value.get("protect", False),
     )
 
 

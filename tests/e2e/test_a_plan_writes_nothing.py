@@ -314,6 +314,11 @@ def blocked_by_source_and_guard(world: World) -> None:
     one_blocked(world)
 
 
+def paused(world: World) -> None:
+    moved(world)
+    world.file("buyers").write_text(world.file("buyers").read_text() + "paused: true\n")
+
+
 TEARDOWN = ("teardown", "sandbox", "--quiet", "--confirm", "sandbox")
 
 
@@ -363,6 +368,7 @@ WORLDS: dict[str, Callable[[World], None]] = {
     "swapped-people": swapped,
     "redefined": redefined,
     "gates-weakened": gates_weakened,
+    "paused": paused,
     "all-blocked": emptied,
     "applied-beside-blocked": one_blocked,
     "blocked-by-cause": blocked_by_source_and_guard,
@@ -390,7 +396,7 @@ def test_a_plan_makes_no_write_request(world: World, case: str) -> None:
     assert asked == []
     assert world.state() == before
     assert (world.project.root / "plan.json").exists()
-    unchanged = dict.fromkeys(("no-change", "sources-unchanged", "rejected-identifiers"), 0)
+    unchanged = dict.fromkeys(("no-change", "sources-unchanged", "rejected-identifiers", "paused"), 0)
     expected = unchanged | {"wrong-manifests": 3, "unreachable": 9}
     refused = (
         "blocked-by-guards", "blocked-by-cause", "all-blocked", "foreign-name", "empty-source",

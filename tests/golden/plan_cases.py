@@ -34,9 +34,11 @@ from reconciler.core.plan.changes import (
     PartChange,
     PlannedOutcome,
     Refill,
+    Removal,
     Replace,
     SegmentChange,
     Unchanged,
+    Undecided,
     Update,
     address_of,
 )
@@ -44,7 +46,7 @@ from reconciler.core.plan.cost import cost
 from reconciler.core.plan.guards import GuardInput, relaxed_guards, stale_sources, violations
 from reconciler.core.plan.losses import MemberCounts
 from reconciler.core.plan.model import Blocked, Plan, PlanInputs
-from reconciler.core.plan.observed import MemberDiff
+from reconciler.core.plan.observed import Departure, MemberDiff
 from reconciler.core.plan.reasons import (
     ApplyResumed,
     DefinitionChanged,
@@ -219,6 +221,7 @@ def plan(
     notes: tuple[str, ...] = (),
     environment: Environment = ENVIRONMENT,
     serial: int = 118,
+    paused: tuple[PlannedOutcome, ...] = (),
 ) -> Plan:
     rates = {"criteo": RateLimit(10, 4)} if serial else {}
     basis = PlanInputs(environment.name, date(2026, 11, 24), NOW, "7f3a2b1c9d" if serial else "", serial)
@@ -236,7 +239,8 @@ def plan(
         cost=price,
         notes=notes,
         problems=problems,
-        blocked_outcomes=guarded,
+        blocked_outcomes=(*guarded, *paused),
+        paused=tuple(map(address_of, paused)),
         relaxed_guards={address: said for address, said in allowed.items() if said},
     )
 
@@ -329,6 +333,18 @@ def _gates_weakened() -> Plan:
     return replace(
         made, redefined={LAPSED.address: (own, soak), HIGH.address: (soak,), GOLD.address: (soak,)}
     )
+
+
+def _paused() -> Plan:
+    """Three paused audiences: one would change, one would not, and the source of one can't be read."""
+    change = update(LAPSED, CHANGED, reason=DefinitionChanged())
+    made = plan(
+        unchanged=5,
+        paused=(change, Unchanged(GOLD, target(1_204_331)), Undecided(HIGH)),
+        notes=("paused, and a source or an exclusion list can't be read: offsite-email/high-value",),
+    )
+    gone = Departure("current", EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, SnapshotRef("cd" * 16, 120))
+    return replace(made, suppressed={LAPSED.address: Removal(LAPSED, (gone,))})
 
 
 def _hard() -> Plan:
@@ -530,5 +546,6 @@ CASES: dict[str, tuple[Plan, Environment]] = {
     "guard-changed-for-few": (_guard_changed(3), ENVIRONMENT),
     "redefined": (_redefined(), ENVIRONMENT),
     "gates-weakened": (_gates_weakened(), ENVIRONMENT),
+    "paused": (_paused(), ENVIRONMENT),
     "two-seats": (_hard(), SEATED),
 }

@@ -76,6 +76,7 @@ class DesiredSegment:
     account_id: str = "1001"
     retailer_id: str = "7"
     kind: Kind = EMAIL
+    protect: bool = False
 
 
 @dataclass
@@ -85,7 +86,8 @@ class InMemoryEnvironment:
     The `suppressed` members are on the exclusion list `OPT_OUTS` of an audience, with one non-customer.
     `lists` are further ones by file name, or that one as it is delivered, if it is not whole. `matches` are
     people with another value than their own in the column that lists are matched with; `second_rows` are
-    people with a second row, and what that has there.
+    people with a second row, and what that has there. `paused` are audiences; `all_paused`: the environment
+    is paused.
     """
 
     wishes: dict[Address, DesiredSegment] = field(default_factory=dict)
@@ -104,6 +106,8 @@ class InMemoryEnvironment:
     emit: Callable[[Event], None] = lambda _event: None
     environment: str = "test"
     deadline: datetime | None = None
+    paused: set[str] = field(default_factory=set)
+    all_paused: bool = False
 
     def __post_init__(self) -> None:
         self.criteo = FakeCriteo(self.clock, account_ids=("1001", "1002"))
@@ -112,7 +116,9 @@ class InMemoryEnvironment:
 
     def desired(self) -> DesiredState:
         api = Api("emulator", batch_size=self.batch_size, grace_period=self.quiet)
-        environment = Environment(self.environment, api, "file:state", "data", (), guards=self.guards)
+        environment = Environment(
+            self.environment, api, "file:state", "data", (), guards=self.guards, paused=self.all_paused
+        )
         specs = tuple(self._spec(address, wish) for address, wish in sorted(self.wishes.items()))
         return DesiredState(environment, (), specs)
 
@@ -133,6 +139,8 @@ class InMemoryEnvironment:
                 for name in sorted(self.lists_of(address.audience))
             ),
             guards=self.guards,
+            paused=self.all_paused or address.audience in self.paused,
+            protected=wish.protect,
         )
         key = SegmentKey(wish.account_id, wish.retailer_id, *wish.kind)
         return SegmentSpec(address, wish.title, wish.description, key, CREDENTIAL, audience)

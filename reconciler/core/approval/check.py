@@ -90,7 +90,8 @@ def check_approvals(
     for waiting in dependents(plan, refused):
         covered.pop(waiting, None)
     here = [one for one in approvals.values() if not wrong_state(one, context)]
-    stopped = frozenset((*refused, *(one.address for one in plan.blocked)))
+    held = (*plan.paused, *(one.address for one in plan.blocked))
+    stopped = frozenset((*refused, *held))
     open_ = (
         {name: open_addresses(one, here, covered, context, stopped) for name, one in valid.items()}
         if context.all_addresses
@@ -98,7 +99,7 @@ def check_approvals(
     )
     covering = {one.digest for one in covered.values()}
     invalid_findings = _invalid_findings(invalid) if refused else ()
-    asked = frozenset((*map(address_of, plan.changes), *(one.address for one in plan.blocked)))
+    asked = frozenset((*map(address_of, plan.changes), *held))
     check = ApprovalCheck(
         findings=(*_flat(refused), *invalid_findings) if not covered else (),
         refused=refused,

@@ -184,12 +184,12 @@ class Undecided:
 
 
 PlannedOutcome = Change | Unchanged | Undecided
-"""The outcome of an address if nothing blocked it."""
+"""The outcome of an address if nothing blocked or paused it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """The removal of suppressed members from the segments of a blocked address."""
+    """The removal of suppressed members from the segments of a blocked or paused address."""
 
     spec: SegmentSpec
     departures: tuple[Departure, ...]

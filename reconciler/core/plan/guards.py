@@ -6,7 +6,7 @@ from datetime import datetime
 
 from reconciler.core.errors import Finding
 from reconciler.core.members import TargetMembers
-from reconciler.core.model import Guards, SegmentSpec
+from reconciler.core.model import Address, Guards, SegmentSpec
 from reconciler.core.plan.changes import MemberChange
 from reconciler.core.rounding import (
     STEP,
@@ -207,6 +207,25 @@ def _override(question: GuardInput, key: str, value: str) -> str:
     if value:
         return f"if intended, set `{key}: {value}` under `guards` in {file}"
     return f"if intended, set a {other} {key} under `guards` in {file}"
+
+
+def protected_from_replace(spec: SegmentSpec) -> Finding:
+    """Return why a protected audience is not replaced."""
+    return Finding(
+        str(spec.address),
+        "its segment would be replaced, and the audience is protected (protect)",
+        "undo the change of its account, retailer, identifier type or hashing; if a new segment is intended, "
+        f"set `protect: false` in {spec.audience.place.file}",
+    )
+
+
+def protected_from_removal(address: Address) -> Finding:
+    """Return why a protected address is not emptied or deleted, also after it left the manifests."""
+    return Finding(
+        str(address),
+        "its segments and members would be removed, and the audience was applied with `protect: true`",
+        f"if intended, apply {address} with `protect: false` first",
+    )
 
 
 def exceeds_max_missing(gone: int, managed: int, limit: float) -> bool:

@@ -49,12 +49,13 @@ class PlanInputs:
 class Plan:
     """The plan of one environment. `problems` block all of it, `blocked` block single addresses.
 
-    `changes` can be applied without the blocked addresses. `blocked_outcomes` are the outcomes of these if
-    nothing blocked them. `relaxed_guards` are limits that only the audience's own guards allow. `redefined`
-    are the changed parts of definitions. `deferred` counts changed addresses that are not part of the plan.
-    `lists` are the exclusion lists of each address. `givers` are the addresses that free a name for an
-    address. `suppressed` are the removals of addresses if they are blocked. `reused` are the audiences whose
-    sources were not read because they are unchanged, and when they were read.
+    `changes` can be applied without the blocked and the `paused` addresses. `blocked_outcomes` are the
+    outcomes of these if nothing blocked or paused them. `relaxed_guards` are limits that only the audience's
+    own guards allow. `redefined` are the changed parts of definitions. `deferred` counts changed addresses
+    that are not part of the plan. `lists` are the exclusion lists of each address. `givers` are the addresses
+    that free a name for an address. `suppressed` are the removals of addresses if they are blocked or paused.
+    `reused` are the audiences whose sources were not read because they are unchanged, and when they were
+    read.
     """
 
     basis: PlanInputs
@@ -73,16 +74,17 @@ class Plan:
     suppressed: Mapping[Address, Removal] = field(default_factory=dict)
     reused: Mapping[str, datetime] = field(default_factory=dict)
     deadline: Deadline | None = None
+    paused: tuple[Address, ...] = ()
 
     @property
     def removals(self) -> tuple[Removal, ...]:
-        """Return the removals of blocked addresses, which are applied all the same."""
-        blocked = sorted({one.address for one in self.blocked})
+        """Return the removals of blocked and paused addresses, which are applied all the same."""
+        blocked = sorted({*self.paused, *(one.address for one in self.blocked)})
         return tuple(self.suppressed[address] for address in blocked if address in self.suppressed)
 
     @property
     def all_blocked(self) -> bool:
-        """Return whether every address is blocked."""
+        """Return whether every address is blocked that is not paused."""
         return bool(self.blocked) and not (self.changes or self.unchanged or self.deferred)
 
     @property

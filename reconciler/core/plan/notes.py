@@ -21,6 +21,9 @@ def notes(
     observed: ObservedState,
 ) -> Iterator[str]:
     """Yield the notes about these changes, about the `specs` of the plan, and about the whole state."""
+    specs = tuple(specs)
+    yield from _paused(desired)
+    yield from _unread_while_paused(specs, observed)
     yield from _mixed_hashing(changes, desired.environment.name)
     yield from _ineffective_lists(changes, observed)
     yield from _retired_segments(desired, observed)
@@ -28,6 +31,24 @@ def notes(
     yield from _rejected_identifiers(specs, observed)
     yield from differs_on_purpose(desired)
     yield from weaker_gates(desired, observed)
+
+
+def _paused(desired: DesiredState) -> Iterator[str]:
+    if desired.environment.paused:
+        yield (
+            f"{desired.environment.name} is paused: nothing is sent, except removals of members on exclusion "
+            "lists, and no address is forgotten (`paused` in environment.yaml)"
+        )
+
+
+def _unread_while_paused(specs: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[str]:
+    """Yield one note for paused audiences with an unreadable source or list: it may hold back removals."""
+    unread = [spec.address for spec in specs if spec.audience.paused and spec.address in observed.unread]
+    if unread:
+        yield (
+            f"paused, and a source or an exclusion list can't be read: {_named(sorted(unread))}. Members are "
+            "removed by the readable lists only"
+        )
 
 
 def _mixed_hashing(changes: Iterable[Change], environment: str) -> Iterator[str]:

@@ -26,6 +26,7 @@ from reconciler.core.plan.changes import (
 from reconciler.core.plan.cost import cost
 from reconciler.core.plan.guards import (
     GuardInput,
+    protected_from_replace,
     relaxed_guards,
     stale_sources,
     violations,
@@ -48,7 +49,8 @@ from reconciler.core.state.resource import SegmentState, Slot
 def create_plan(desired: DesiredState, observed: ObservedState, only: Container[Address]) -> Plan:
     """Return the plan for the addresses in `only`. The plan contains no other address.
 
-    A blocked address blocks the addresses that depend on it, and no others.
+    A blocked address blocks the addresses that depend on it, and no others. Of a paused address, only the
+    removal of suppressed members is planned: what prevents it blocks the address, and nothing else does.
     """
     segments = {one.id: one for listed in observed.segments.values() for one in listed}
     specs = {spec.address: spec for spec in desired.segments if spec.address in only}
@@ -58,17 +60,24 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     read = [spec for spec in specs.values() if spec.address in observed.targets]
     decided = _decide(desired, observed, listed, read, frozenset(waiting))
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
-    forgets = tuple(_forgets(desired, observed, segments, only))
-    alone = (*_blocked_alone(decided, wanted, read, observed), *unproved(wanted, desired, observed))
+    forgets = () if desired.environment.paused else tuple(_forgets(desired, observed, segments, only))
+    paused = frozenset(at for at, spec in specs.items() if spec.audience.paused)
+    alone = (
+        *_unsafe_lists(read, observed),
+        *_unless(paused, _blocked_alone(decided, wanted, read, observed)),
+        *_unless(paused, unproved(wanted, desired, observed)),
+    )
     registry = NameRegistry.of(
         desired.environment.name, _lineage(observed), listed.values(), observed.resources.values(), waiting
     )
-    settled = resolve_names((*wanted, *forgets), registry, {one.address for one in alone})
+    settled = resolve_names((*wanted, *forgets), registry, paused.union(one.address for one in alone))
     leaving = _suppressed(specs.values(), decided, desired, observed, segments)
     excess = {at: finding for at, one in leaving.items() if (finding := too_many(one))}
     suppressed = {at: one for at, one in leaving.items() if at not in excess}
-    stopped = {one.address for one in (*alone, *settled.blocked)}
-    excessive = (Blocked(at, one, Cause.GUARD) for at, one in excess.items() if at in stopped)
+    named = tuple(_unless(paused, settled.blocked))
+    stopped = paused.union(one.address for one in (*alone, *named))
+    excessive = tuple(Blocked(at, one, Cause.GUARD) for at, one in excess.items() if at in stopped)
+    blocked = sorted((*alone, *named, *excessive), key=lambda one: (one.address, one.finding.problem))
     going = tuple(sorted(settled.changes, key=address_of))
     unchanged = tuple(
         Unchanged(spec, observed.targets[at]) for at, spec in sorted(specs.items()) if _is_met(at, decided)
@@ -79,9 +88,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         basis=_basis(desired, observed),
         changes=going,
         unchanged=tuple(one for one in unchanged if address_of(one) not in stopped),
-        blocked=tuple(
-            sorted((*alone, *settled.blocked, *excessive), key=lambda one: (one.address, one.finding.problem))
-        ),
+        blocked=tuple(blocked),
         cost=cost((*going, *removals), desired.environment.api, observed.rates, observed.now),
         notes=(*desired.notes, *notes(going, specs.values(), desired, observed)),
         problems=(*lost, *lost_access(desired, observed, segments)),
@@ -94,7 +101,12 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         givers=settled.givers,
         suppressed=suppressed,
         reused=observed.reused,
+        paused=tuple(sorted(paused.difference(one.address for one in blocked))),
     )
+
+
+def _unless(paused: Container[Address], blocked: Iterable[Blocked]) -> Iterator[Blocked]:
+    return (one for one in blocked if one.address not in paused)
 
 
 def _blocked_alone(
@@ -107,9 +119,9 @@ def _blocked_alone(
     yield from _unread(observed)
     yield from (Blocked(at, one, Cause.SEGMENT) for at, one in decided.items() if isinstance(one, Finding))
     yield from _guarded(wanted, observed)
+    yield from _protected(wanted)
     yield from _rejected_so_far(wanted, observed)
     yield from _stopped_feeds((spec for spec in read if decided[spec.address] is None), observed)
-    yield from _unsafe_lists(read, observed)
 
 
 def _is_met(address: Address, decided: Mapping[Address, SegmentChange | Finding | None]) -> bool:
@@ -214,6 +226,12 @@ def _guarded(changes: Iterable[SegmentChange], observed: ObservedState) -> Itera
     for change in changes:
         for finding in violations(_question(change, observed)):
             yield Blocked(change.spec.address, finding, Cause.GUARD)
+
+
+def _protected(changes: Iterable[SegmentChange]) -> Iterator[Blocked]:
+    for change in changes:
+        if isinstance(change, Replace) and change.spec.audience.protected:
+            yield Blocked(change.spec.address, protected_from_replace(change.spec), Cause.GUARD)
 
 
 def _rejected_so_far(changes: Iterable[SegmentChange], observed: ObservedState) -> Iterator[Blocked]:

@@ -12,6 +12,7 @@ from reconciler.core.ownership import not_ours
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import Delete, Empty, Emptying, Ending, Forget, address_of
 from reconciler.core.plan.cost import cost
+from reconciler.core.plan.guards import protected_from_removal
 from reconciler.core.plan.lost_access import lost_access
 from reconciler.core.plan.model import Blocked, Plan, PlanInputs
 from reconciler.core.plan.observed import MemberDiff, ObservedState, TeardownEnd
@@ -35,8 +36,8 @@ def create_teardown(
     """Return the plan that removes the members of all known addresses in `only`.
 
     `diffs` are the members to remove from each segment at Criteo, by segment ID. Guards on sizes do not
-    apply: an empty segment is what was asked for. A segment that is not ours, an unconfirmed create and lost
-    access block. `fallback` is the credential of addresses that no manifest contains.
+    apply: an empty segment is what was asked for. Protection, a segment that is not ours, an unconfirmed
+    create and lost access block. `fallback` is the credential of addresses that no manifest contains.
     """
     segments = {one.id: one for listed in observed.segments.values() for one in listed}
     declared = {spec.address: spec.credential for spec in desired.segments}
@@ -57,7 +58,8 @@ def create_teardown(
             end,
         )
         found = list(context.findings())
-        blocked += (Blocked(address, one, Cause.SEGMENT) for one in found)
+        cause = Cause.GUARD if resource.protected else Cause.SEGMENT
+        blocked += (Blocked(address, one, cause) for one in found)
         if not found and (change := context.change()):
             changes.append(change)
     going = tuple(sorted(changes, key=address_of))
@@ -103,6 +105,9 @@ class _Context:
     def findings(self) -> Iterator[Finding]:
         """Yield why the address can't be torn down safely."""
         address, where = self.resource.address, str(self.resource.address)
+        if self.resource.protected:
+            yield protected_from_removal(address)
+            return
         held = [one for _, one in self.resource.slots]
         if foreign := not_ours(address, self.tag, held, self.segments):
             yield foreign

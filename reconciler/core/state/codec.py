@@ -27,7 +27,7 @@ from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
 from reconciler.core.verification import Verifications
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 NEEDS = "0.1.0"
 """The lowest version of reconciler that reads this format; older versions print it."""
 T = TypeVar("T")

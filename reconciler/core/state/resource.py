@@ -161,6 +161,7 @@ class ResourceState:
     (`core/definition.py`). `forgotten_at` is set when the manifests no longer contain the audience. Its
     members stay recorded, so that they can still be removed. `replace_requested`: the next apply replaces a
     segment that may hold unknown members. `lists` are the exclusion lists that members were last sent under.
+    `protected`: the definition last applied protects its segments, also after it left the manifests.
     """
 
     address: Address
@@ -172,6 +173,7 @@ class ResourceState:
     forgotten_at: datetime | None = None
     replace_requested: bool = False
     lists: tuple[AppliedList, ...] = ()
+    protected: bool = False
 
     def can_keep(self, segment: SegmentState, key: SegmentKey) -> bool:
         """Return whether the address can keep this segment. If not, the segment is replaced."""

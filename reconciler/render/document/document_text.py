@@ -16,7 +16,7 @@ from reconciler.render.document.model import (
     RunError,
     Section,
 )
-from reconciler.render.document.row import RowKind
+from reconciler.render.document.row import NOT_APPLIED, RowKind
 from reconciler.render.document.shared_text import SharedText
 from reconciler.render.document.statement_text import statement_text
 from reconciler.render.document.statements import AddressesNotListed, SuppressedRemoved
@@ -152,7 +152,7 @@ def _plan_summary(document: Document) -> str:
     if not totals.kinds:
         unchanged = f" {counted(totals.unchanged, 'address', 'addresses')} unchanged."
         return f"No changes. {document.header.environment} matches its manifests.{unchanged}"
-    parts = [f"{count:,} {'' if kind == RowKind.BLOCKED else 'to '}{kind}" for kind, count in totals.kinds]
+    parts = [f"{count:,} {'' if kind in NOT_APPLIED else 'to '}{kind}" for kind, count in totals.kinds]
     parts += [f"{totals.unchanged:,} unchanged"] if totals.unchanged else []
     moved = " ".join(part for part in (plus(totals.adds), minus(totals.removes)) if part)
     moved = f"about {moved}" if moved and _sum_differs(document) else moved
@@ -161,7 +161,7 @@ def _plan_summary(document: Document) -> str:
 
 def _sum_differs(document: Document) -> bool:
     """Return whether the members of the rows, as they are shown, have another sum than the totals."""
-    moved = [row.members for one in document.sections if one.kind != RowKind.BLOCKED for row in one.rows]
+    moved = [row.members for one in document.sections if one.kind not in NOT_APPLIED for row in one.rows]
     adds, removes = (total(getattr(one, side) for one in moved if one) for side in ("adds", "removes"))
     pairs = ((adds, document.totals.adds), (removes, document.totals.removes))
     return any(shown != whole and not isinstance(whole, LessThan) for shown, whole in pairs)
@@ -193,21 +193,22 @@ def estimate(document: Document) -> tuple[str, ...]:
 
 
 def _removed(removals: Removals) -> str:
-    where = counted(removals.addresses, "blocked address", "blocked addresses")
+    where = counted(removals.addresses, "blocked or paused address", "blocked or paused addresses")
     return f"At {where} {statement_text(SuppressedRemoved(removals.members))}."
 
 
 def _why_nothing(document: Document) -> str:
     totals = document.totals
-    blocked = totals.count(RowKind.BLOCKED)
-    what = counted(blocked, "address is", "addresses are")
+    blocked, paused = totals.count(RowKind.BLOCKED), totals.count(RowKind.PAUSED)
     if document.problems:
-        also = f", and {what} blocked" if blocked else ""
+        also = f", and {counted(blocked, 'address is', 'addresses are')} blocked" if blocked else ""
         return f"Nothing can be applied: the plan as a whole is refused{also}."
-    if not (totals.unchanged or totals.deferred):
+    if blocked and not (totals.unchanged or totals.deferred):
         return f"Apply blocked: {counted(blocked, 'address', 'addresses')}."
-    others = "" if totals.deferred else "; all others match the manifests"
-    return f"Nothing to apply: {what} blocked{others}."
+    others = "; all others match the manifests" if totals.unchanged and not totals.deferred else ""
+    stopped = ((blocked, "blocked"), (paused, "paused"))
+    parts = [f"{counted(many, 'address is', 'addresses are')} {what}" for many, what in stopped if many]
+    return f"Nothing to apply: {' and '.join(parts)}{others}."
 
 
 def _estimate(one: Estimate, header: Header) -> Iterator[str]:

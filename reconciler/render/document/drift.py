@@ -17,6 +17,7 @@ from reconciler.render.document.row import Line, LineKind, Row, RowKind
 from reconciler.render.document.statements import (
     AccessMayBeLost,
     AddressesNotListed,
+    AddressesPaused,
     AttributesChanged,
     CountsDiffer,
     IdentifiersRejected,
@@ -38,7 +39,8 @@ class DriftScope:
 
     `uncounted`: why the members of how many addresses were not compared. `countable_at`: when recently sent
     members can be compared. `may_vanish`: a larger share of missing segments means lost access. `rejected`:
-    addresses with too many rejected identifiers. `left_behind`: segments of a test environment.
+    addresses with too many rejected identifiers. `left_behind`: segments of a test environment. `paused`:
+    addresses that a pause covers.
     """
 
     at: int
@@ -48,6 +50,7 @@ class DriftScope:
     may_vanish: float = 0.1
     rejected: tuple[tuple[Address, Rejection], ...] = ()
     left_behind: tuple[LeftBehind, ...] = ()
+    paused: frozenset[Address] = frozenset()
 
 
 def drift_document(
@@ -70,6 +73,8 @@ def _notes(
         yield IdentifiersRejected(name(str(address)), sentence(one.problem))
     for why, many in looked.uncounted:
         yield MembersNotCompared(why, many, looked.countable_at if why is NotComparable.RECENT else None)
+    if paused := len({one.address for one in drifts} & looked.paused):
+        yield AddressesPaused(paused)
     if looked.unseen:
         yield AddressesNotListed(looked.unseen)
     if _lost(drifts, looked):

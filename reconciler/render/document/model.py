@@ -10,7 +10,7 @@ from reconciler.core.rounding import RoundedCount
 from reconciler.render.document.apply_report import ApplyReport
 from reconciler.render.document.blocked import BlockedGroup
 from reconciler.render.document.exclusion_lists import ListRow
-from reconciler.render.document.row import Part, Row, RowKind
+from reconciler.render.document.row import NOT_APPLIED, Part, Row, RowKind
 from reconciler.render.document.statements import Note
 from reconciler.render.text import name, sentence
 
@@ -129,7 +129,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Removals:
-    """Suppressed members that are removed at blocked addresses."""
+    """Suppressed members that are removed at blocked and paused addresses."""
 
     addresses: int
     members: RoundedCount
@@ -215,8 +215,10 @@ class Document:
     @property
     def applicable(self) -> bool:
         """Something of it can be applied, or nothing needs to be."""
-        blocked = self.totals.count(RowKind.BLOCKED)
-        return not self.problems and (not blocked or blocked < len(self.rows) or bool(self.totals.unchanged))
+        stopped = [row for row in self.rows if row.kind in NOT_APPLIED]
+        blocked = any(row.kind is RowKind.BLOCKED for row in stopped)
+        others = len(stopped) < len(self.rows) or bool(self.totals.unchanged)
+        return not self.problems and (not blocked or others)
 
     def row(self, address: Address) -> Row | None:
         """Return the row of an address; None if it does not change."""

@@ -45,6 +45,7 @@ from reconciler.render.document.model import (
 from reconciler.render.document.plan_rows import (
     RowContext,
     blocked_row,
+    paused_row,
     row_of,
     with_definition,
     with_relaxed_guards,
@@ -111,6 +112,13 @@ def _sections(plan: Plan, voice: RowContext) -> tuple[Section, ...]:
             plan.redefined.get(address, ()),
         )
         for address, blockers in blocked.items()
+    ]
+    by_kind[RowKind.PAUSED] += [
+        with_definition(
+            with_removal(paused_row(held[address], voice), leaving.get(address), voice),
+            plan.redefined.get(address, ()),
+        )
+        for address in plan.paused
     ]
     return tuple(Section(kind, tuple(rows)) for kind, rows in by_kind.items() if rows)
 

@@ -122,7 +122,7 @@ def row_of(change: Change, voice: RowContext) -> Row:
 
 
 def with_removal(row: Row, removal: Removal | None, voice: RowContext) -> Row:
-    """Return the row of a blocked address with the removal that is applied all the same."""
+    """Return the row of a blocked or paused address with the removal that is applied all the same."""
     if removal is None:
         return row
     removed = Line(LineKind.REASON, SuppressedRemoved(voice.figures.number(removal.count)))
@@ -148,6 +148,12 @@ def blocked_row(
         if finding.remedy:
             lines.append(Line(LineKind.REMEDY, Remedy(sentence(finding.remedy))))
     return replace(row, lines=(*lines, *row.lines))
+
+
+def paused_row(held: PlannedOutcome, voice: RowContext) -> Row:
+    """Return the row of a paused address: its outcome otherwise, as far as known. It needs no review."""
+    row = replace(_held(held, voice), kind=RowKind.PAUSED)
+    return replace(row, lines=tuple(one for one in row.lines if one.type is not LineKind.WARNING))
 
 
 def _held(held: PlannedOutcome, voice: RowContext) -> Row:

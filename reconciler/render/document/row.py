@@ -24,6 +24,8 @@ class RowKind(StrEnum):
     STATE_ONLY = "state-only"
     """The definition is another one, and nothing is sent for it."""
 
+    PAUSED = "paused"
+
     @property
     def symbol(self) -> str:
         return _SYMBOLS[self]
@@ -41,7 +43,11 @@ _SYMBOLS = {
     RowKind.DRIFT: "≠",
     RowKind.BLOCKED: "!",
     RowKind.STATE_ONLY: "=",
+    RowKind.PAUSED: "‖",
 }
+
+NOT_APPLIED = frozenset({RowKind.BLOCKED, RowKind.PAUSED})
+"""The addresses that a plan leaves as they are. Their rows state the count, not a thing to do."""
 
 
 class LineKind(StrEnum):
@@ -95,7 +101,7 @@ class Members:
 class Row:
     """One address in a document. `title` is the segment's name at Criteo, "" where it is unknown.
 
-    `planned`: what would happen to a blocked address if it were not blocked, as far as that is known.
+    `planned`: what would happen to a blocked or paused address otherwise, as far as that is known.
     """
 
     kind: RowKind

@@ -10,6 +10,7 @@ from reconciler.render.document.reason_text import reason_text
 from reconciler.render.document.statements import (
     AccessMayBeLost,
     AddressesNotListed,
+    AddressesPaused,
     AttributesChanged,
     BeforeDeadline,
     Blocker,
@@ -149,11 +150,8 @@ def note_text(one: Note) -> str:
             what = counted(one.addresses, "address", "addresses")
             again = f"; again after {stamp(one.again_after)}" if one.again_after else ""
             return f"the members of {what} can't be compared now: {_WHY[one.reason]}{again}"
-        case AddressesNotListed():
-            return (
-                f"{counted(one.addresses, 'address', 'addresses')} were not checked: the current "
-                "credentials can't list their account"
-            )
+        case AddressesNotListed() | AddressesPaused():
+            return _left_out(one)
         case MembersLeftBehind() | SegmentsLeftBehind():
             return _of_test_members(one)
         case SourcesUnchanged():
@@ -167,6 +165,20 @@ def note_text(one: Note) -> str:
                 "If the segments were deleted, raise maxMissing in environment.yaml; until then nothing is "
                 "applied"
             )
+        case _:
+            assert_never(one)
+
+
+def _left_out(one: AddressesNotListed | AddressesPaused) -> str:
+    match one:
+        case AddressesNotListed():
+            return (
+                f"{counted(one.addresses, 'address', 'addresses')} were not checked: the current "
+                "credentials can't list their account"
+            )
+        case AddressesPaused():
+            what = counted(one.addresses, "address with drift is", "addresses with drift are")
+            return f"{what} paused: an apply leaves the drift as it is"
         case _:
             assert_never(one)
 

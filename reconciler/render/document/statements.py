@@ -38,7 +38,7 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True)
 class SuppressedRemoved:
-    """These members are removed although the address is blocked."""
+    """These members are removed although the address is blocked or paused."""
 
     members: RoundedCount
 
@@ -251,6 +251,13 @@ class AddressesNotListed:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressesPaused:
+    """So many of the addresses with drift are paused: no apply reverts it."""
+
+    addresses: int
+
+
+@dataclass(frozen=True, slots=True)
 class AccessMayBeLost:
     """More segments than `guards.maxMissing` allows are missing at once."""
 
@@ -279,6 +286,7 @@ Note = (
     | IdentifiersRejected
     | MembersNotCompared
     | AddressesNotListed
+    | AddressesPaused
     | MembersLeftBehind
     | SegmentsLeftBehind
     | AccessMayBeLost

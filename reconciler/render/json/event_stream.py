@@ -138,6 +138,7 @@ def _of_run(event: RunStarted | PlanCreated | RunEnded) -> Fields:
                 "delete",
                 "unchanged",
                 "blocked",
+                "paused",
             )
             return {
                 "type": "plan_created",

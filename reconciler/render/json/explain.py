@@ -22,7 +22,7 @@ def explanation_values(
     lists: Sequence[ListChange],
     figures: NumberFormat,
 ) -> Json:
-    """`change` is null for a blocked address, `blocked` for any other."""
+    """`change` is null for a blocked or paused address, `blocked` for any that is not blocked."""
     source = spec.audience.source
     return {
         "environment": name(environment),
@@ -49,6 +49,8 @@ def explanation_values(
         "exclusion_lists": [_list(one, figures) for one in lists],
         "change": _change(spec, plan, figures),
         "blocked": _blocked(spec, plan),
+        "paused": spec.audience.paused,
+        "protected": spec.audience.protected,
     }
 
 
@@ -69,7 +71,7 @@ def _list(one: ListChange, figures: NumberFormat) -> Json:
 
 def _change(spec: SegmentSpec, plan: Plan, figures: NumberFormat) -> Json | None:
     change = next((one for one in plan.changes if address_of(one) == spec.address), None)
-    if any(one.address == spec.address for one in plan.blocked):
+    if spec.address in plan.paused or any(one.address == spec.address for one in plan.blocked):
         return None
     if change is None or isinstance(change, Ending):
         return {"kind": ChangeKind.UNCHANGED.value, "adds": 0, "removes": 0}

@@ -1,6 +1,6 @@
 """`status --json`: every address, with acknowledged members and Criteo's counts if requested."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 
 from reconciler.core.model import Address
@@ -26,6 +26,7 @@ def status_values(
     verified: Mapping[Address, KeptVerification],
     now: datetime,
     figures: NumberFormat,
+    paused: Container[Address] = (),
 ) -> Json:
     """Return the values of `status`. `statistics` is by segment ID; None without `--statistics`."""
     known = {one.address: one for one in resources}
@@ -37,6 +38,8 @@ def status_values(
             {
                 **_address(one, known.get(one), statistics or {}, limits.get(one), now, figures),
                 "verification": _verification(verified[one], figures) if one in verified else None,
+                "paused": one in paused,
+                "protected": one in known and known[one].protected,
             }
             for one in sorted({*wanted, *known})
         ],

@@ -124,6 +124,10 @@ def _share(label: str, count: int, whole: int, figures: NumberFormat, depth: int
 
 
 def _remarks(spec: SegmentSpec, target: TargetMembers, figures: NumberFormat) -> Iterator[str]:
+    if spec.audience.paused:
+        yield "Paused: nothing is sent, except removals of members on exclusion lists."
+    if spec.audience.protected:
+        yield "Protected: its segment is never replaced, emptied or deleted."
     if nationals := dict(target.malformed).get(NO_COUNTRY):
         yield (
             f"{figures.count(nationals)} phone numbers have no country code. Write their country as "

@@ -1,6 +1,6 @@
 """Every address by acknowledged members: size, state, Criteo's counts, and when it is live."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -80,21 +80,23 @@ def status(
     verified: Mapping[Address, KeptVerification],
     now: datetime,
     figures: NumberFormat,
+    paused: Container[Address] = (),
 ) -> Status:
     """Return the status of all addresses in the manifests or the state, in order.
 
     `statistics` is by segment ID; None without `--statistics`. `limits` are the shares that Criteo may reject
-    (maxInvalid), of addresses in the manifests.
+    (maxInvalid), of addresses in the manifests. `paused` are the addresses that a pause covers.
     """
     known = {resource.address: resource for resource in resources}
     rows = []
     for address in sorted({*wanted, *known}):
         resource = known.get(address)
         if resource is None:
-            rows.append(StatusRow(name(str(address)), "0", "", "never applied", "", "", ""))
+            state = "never applied; paused" if address in paused else "never applied"
+            rows.append(StatusRow(name(str(address)), "0", "", state, "", "", ""))
         else:
             found = statistics.get(resource.current.segment_id) if statistics else None
-            row = _row(resource, found, limits.get(address), now, figures)
+            row = _row(resource, found, limits.get(address), now, figures, paused=address in paused)
             gone = _lost(environment, resource, found, now, figures) if address in limits else ""
             proof = kept_text(verified[address], figures) if address in verified else ""
             rows.append(replace(row, lost=gone, verification=proof))
@@ -158,13 +160,16 @@ def _row(
     limit: float | None,
     now: datetime,
     figures: NumberFormat,
+    *,
+    paused: bool,
 ) -> StatusRow:
     current = resource.current
+    marks = (("paused", paused), ("protected", resource.protected))
     return StatusRow(
         address=name(str(resource.address)),
         members=figures.count(settled(current)),
         rejected=_rejected(current, limit, figures),
-        state=_state(resource, figures),
+        state="; ".join((_state(resource, figures), *(what for what, is_set in marks if is_set))),
         settled_at=stamp(current.completed_at) if current.completed_at else "",
         live=_live(current.completed_at, now) if current.completed_at else "",
         matches=_matches(found, figures) if found else "",

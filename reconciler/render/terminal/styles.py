@@ -14,5 +14,6 @@ STYLES = {
     RowKind.DRIFT: "yellow",
     RowKind.BLOCKED: "bold red",
     RowKind.STATE_ONLY: "dim",
+    RowKind.PAUSED: "dim",
 }
 ADDED, REMOVED = "green", "red"

@@ -100,6 +100,7 @@ def test_a_plan_has_totals_by_kind_and_members() -> None:
         delete=1,
         unchanged=4,
         blocked=1,
+        paused=0,
         adds=100 + 10 + 18_240 + 5,
         removes=3 + 2_911 + 990 + 400 + 990,
         lineage="7f3a2b1c9d",

@@ -294,3 +294,13 @@ def test_a_removal_waits_for_an_unconfirmed_addition(world: InMemoryEnvironment)
     world.clock.advance(3600)
     world.criteo.land()
     assert held(world) == [0]
+
+
+def test_a_protected_address_is_not_torn_down(world: InMemoryEnvironment) -> None:
+    world.wishes[ADDRESS] = DesiredSegment("Buyers", protect=True)
+    world.run()
+    world.wishes = {OTHER: DesiredSegment("Loyal")}
+    plan = world.teardown_plan(DELETE)
+    assert plan.changes == ()
+    assert [(one.address, one.cause) for one in plan.blocked] == [(ADDRESS, Cause.GUARD)]
+    assert plan.blocked[0].finding.remedy == f"if intended, apply {ADDRESS} with `protect: false` first"
