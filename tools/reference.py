@@ -171,7 +171,8 @@ REGIONS: dict[str, Callable[[], str]] = {
     "plan": plan,
     "json output": json_output,
     **{
-        f"keys of {kind}": manifest(kind) for kind in ("Environment", "Credential", "Destination", "Audience")
+        f"keys of {kind}": manifest(kind)
+        for kind in ("Environment", "Credential", "Destination", "Audience", "Moved", "Removed")
     },
 }
 

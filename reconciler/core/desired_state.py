@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from reconciler.core.credential import Credential
 from reconciler.core.errors import Finding
-from reconciler.core.model import Audience, Environment, SegmentSpec
+from reconciler.core.lifecycle import MovedAudience, RemovedAudience, selects
+from reconciler.core.model import Address, Audience, Environment, SegmentSpec
 from reconciler.core.promotion.gates import NOTHING_PROMOTED, PromotionRecord
 
 
@@ -12,7 +13,8 @@ from reconciler.core.promotion.gates import NOTHING_PROMOTED, PromotionRecord
 class DesiredState:
     """The content of the manifests of one environment. `notes` are warnings.
 
-    `placeholders` are values of the scaffold that were not replaced: real calls need all of them replaced.
+    `removed` and `moved` are the documents of these kinds. `placeholders` are values of the scaffold that
+    were not replaced: real calls need all of them replaced.
     """
 
     environment: Environment
@@ -21,9 +23,17 @@ class DesiredState:
     notes: tuple[str, ...] = ()
     placeholders: tuple[Finding, ...] = ()
     promotion: PromotionRecord = NOTHING_PROMOTED
+    removed: tuple[RemovedAudience, ...] = ()
+    moved: tuple[MovedAudience, ...] = ()
 
     @property
     def audiences(self) -> tuple[Audience, ...]:
         """Each audience once, in name order."""
         by_name = {spec.audience.name: spec.audience for spec in self.segments}
         return tuple(by_name[name] for name in sorted(by_name))
+
+    def end_of(self, address: Address) -> RemovedAudience | None:
+        """Return the document that states what becomes of an address; None if the manifests contain it."""
+        found = next((one for one in self.removed if selects(one.selector, address)), None)
+        declared = found is not None and any(spec.address == address for spec in self.segments)
+        return None if declared else found

@@ -59,6 +59,16 @@ def unfit(spec: SegmentSpec, segment: Segment, *, touched: bool) -> Finding | No
     return None
 
 
+def shared_segment(address: Address, segment: Segment, what: str) -> Finding:
+    """Return why a segment that other accounts may use is not changed in this way."""
+    return Finding(
+        str(address),
+        f"segment {segment.id} is shared with other accounts at Criteo ({segment.sharing}), and it would be "
+        f"{what}: audiences of these accounts may be built on it",
+        "stop sharing it in Criteo first",
+    )
+
+
 def lost_state(
     environment: str,
     addresses: Collection[Address],

@@ -78,6 +78,10 @@ class SegmentReader(Protocol):
         """getAudienceSegmentContactListStatistics."""
         ...
 
+    def audiences_on(self, account_id: str, segment_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return the names of the audiences built on each of these segments (searchAudiences)."""
+        ...
+
     def rate_limit(self) -> RateLimit | None:
         """From the newest answer; None before the first."""
         ...

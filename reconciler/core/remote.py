@@ -2,12 +2,22 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from math import ceil
 
 from reconciler.core.model import IdentifierType
 
 BULK_ITEMS = 50
 """Items per bulk call. Assumed: Criteo states 50 for other entities, and no limit for segments."""
+
+
+class SharingStatus(StrEnum):
+    """Who else may use a contact list, as Criteo lists it. Sharing is set at Criteo only."""
+
+    UNKNOWN = "Unknown"
+    NOT_SHARED = "NotShared"
+    SHARED_WITH_ALL = "SharedWithAll"
+    SHARED_WITH_DEMAND_ACCOUNTS = "SharedWithDemandAccounts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,12 @@ class Segment:
     read_only: bool = False
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    sharing: SharingStatus = SharingStatus.NOT_SHARED
+
+    @property
+    def is_shared(self) -> bool:
+        """Return whether other accounts may have audiences on it, which no search shows."""
+        return self.sharing in {SharingStatus.SHARED_WITH_ALL, SharingStatus.SHARED_WITH_DEMAND_ACCOUNTS}
 
     @property
     def name_key(self) -> str:

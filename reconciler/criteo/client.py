@@ -1,6 +1,6 @@
 """The audience endpoints as two types: a reader that has no way to change anything, and a writer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
@@ -70,6 +70,35 @@ class CriteoReader:
             _statistics_of(segment_id),
         )
         return wire.read_statistics(reply.body)
+
+    def audiences_on(self, account_id: str, segment_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        unique = list(dict.fromkeys(segment_ids))
+        for at in range(0, len(unique), PAGE_SIZE):
+            asked = unique[at : at + PAGE_SIZE]
+            for audience in self._audiences(account_id, asked):
+                # Without an algebra that names one of them, it may be built on any.
+                for segment_id in audience.segment_ids.intersection(asked) or asked:
+                    found.setdefault(segment_id, []).append(audience.name)
+        return {segment_id: tuple(names) for segment_id, names in found.items()}
+
+    def _audiences(self, account_id: str, segment_ids: Sequence[str]) -> Iterator[wire.FoundAudience]:
+        offset, what = 0, f"listing the audiences of account {account_id}"
+        for _ in range(MOST_PAGES):
+            call = ApiCall(
+                "POST",
+                f"{self._session.root}/accounts/{account_id}/audiences/search",
+                "/accounts/{account}/audiences/search",
+                what,
+                wire.audiences_body(segment_ids),
+                query=(("limit", str(PAGE_SIZE)), ("offset", str(offset))),
+            )
+            page, total = wire.read_audiences(self._read(call, _audience_page).body)
+            yield from page
+            offset += len(page)
+            if not page or (total is None and len(page) < PAGE_SIZE) or (total and offset >= total):
+                return
+        raise RemoteError(f"{what}: more than {MOST_PAGES} pages", remedy="check api.endpoint and accountId")
 
     def rate_limit(self) -> RateLimit | None:
         return self._session.rate_limit()
@@ -249,6 +278,11 @@ def _page_of(account_id: str, ids: Sequence[str] = (), offset: int = 0) -> Respo
         return None
 
     return check
+
+
+def _audience_page(body: object) -> OutcomeUnknown | None:
+    """An answer that is no list must not count as a segment that no audience uses."""
+    return None if wire.is_page(body) else OutcomeUnknown("the answer is no list of audiences")
 
 
 def _statistics_of(segment_id: str) -> ResponseCheck:

@@ -1,7 +1,7 @@
 """JSON of the audience endpoints to values and back. No I/O, no status codes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,7 +9,14 @@ import orjson
 
 from reconciler.core.members import Identifiers, Operation
 from reconciler.core.model import IdentifierType
-from reconciler.core.remote import Acknowledgement, NewSegment, Segment, SegmentPatch, Statistics
+from reconciler.core.remote import (
+    Acknowledgement,
+    NewSegment,
+    Segment,
+    SegmentPatch,
+    SharingStatus,
+    Statistics,
+)
 from reconciler.criteo.errors import Problem, error_entries, problems
 from reconciler.criteo.json_values import items, mapping, text
 
@@ -124,7 +131,42 @@ def read_segment(item: object, account_id: str) -> Segment | None:
         read_only=contact_list.get("isReadOnly") is True,
         created_at=_time(attributes.get("createdAt")),
         updated_at=_time(attributes.get("updatedAt")),
+        sharing=_sharing(contact_list.get("sharingStatus")),
     )
+
+
+def audiences_body(segment_ids: Sequence[str]) -> bytes:
+    attributes = {"audienceSegmentIds": list(segment_ids)}
+    return orjson.dumps({"data": {"type": "Audience", "attributes": attributes}})
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAudience:
+    """An audience, and the segments that its algebra names; none if the response does not state them."""
+
+    name: str
+    segment_ids: frozenset[str]
+
+
+def read_audiences(body: object) -> tuple[tuple[FoundAudience, ...], int | None]:
+    """Return the audiences of a page, and how many there are on all pages if stated."""
+    content = mapping(body)
+    found = tuple(_audience(mapping(mapping(item).get("attributes"))) for item in items(content.get("data")))
+    return found, _count(mapping(content.get("meta")).get("totalItems"))
+
+
+def _audience(attributes: Mapping[str, object]) -> FoundAudience:
+    return FoundAudience(text(attributes.get("name")), frozenset(_segment_ids(attributes.get("algebra"))))
+
+
+def _segment_ids(algebra: object) -> Iterator[str]:
+    """Yield the segments in a node: `audienceSegmentId`, or nodes under `and`, `or` and `not`."""
+    pending = [algebra]
+    while pending:
+        node = mapping(pending.pop())
+        if segment_id := text(node.get("audienceSegmentId")):
+            yield segment_id
+        pending += [*items(node.get("and")), *items(node.get("or")), node.get("not")]
 
 
 def subject(body: object) -> str:
@@ -186,6 +228,14 @@ def _patch(patch: SegmentPatch) -> dict[str, object]:
 def _identifier_type(value: object) -> IdentifierType | None:
     known: Mapping[str, IdentifierType] = {kind.value: kind for kind in IdentifierType}
     return known.get(text(value))
+
+
+def _sharing(value: object) -> SharingStatus:
+    """Return the status. A missing one means a list that cannot be shared, an unknown one may mean any."""
+    if value is None:
+        return SharingStatus.NOT_SHARED
+    known: Mapping[str, SharingStatus] = {one.value: one for one in SharingStatus}
+    return known.get(text(value), SharingStatus.UNKNOWN)
 
 
 def _time(value: object) -> datetime | None:

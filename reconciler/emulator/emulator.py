@@ -189,6 +189,11 @@ class Emulator:
         with self._segment(segment_id) as (session, segment):
             segments.set_read_only(session, segment, read_only)
 
+    def share_by_hand(self, segment_id: str, status: str) -> None:
+        """Share a contact list: `NotShared`, `SharedWithAll` or `SharedWithDemandAccounts`."""
+        with self._segment(segment_id) as (session, segment):
+            segments.set_sharing(session, segment, status)
+
     # -- serving ------------------------------------------------------------------------------
 
     def serve(self, host: str, port: int, ready: Callable[[str], None]) -> None:

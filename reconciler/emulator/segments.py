@@ -183,3 +183,7 @@ def delete(session: Session, segment: Segment) -> None:
 
 def set_read_only(session: Session, segment: Segment, read_only: bool) -> None:
     session.db.execute("UPDATE segments SET read_only = ? WHERE number = ?", (read_only, segment.number))
+
+
+def set_sharing(session: Session, segment: Segment, status: str) -> None:
+    session.db.execute("UPDATE segments SET sharing_status = ? WHERE number = ?", (status, segment.number))

@@ -7,6 +7,7 @@ from typing import Any
 from reconciler.core.credential import Application, Credential
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import Finding
+from reconciler.core.lifecycle import MembersEnd, MovedAudience, RemovedAudience, SegmentEnd
 from reconciler.core.model import (
     DEFAULT_RETENTION,
     LIST_SHRINK,
@@ -66,7 +67,20 @@ def build(
         segments=tuple(sorted(segments, key=lambda spec: spec.address)),
         notes=notes,
         placeholders=placeholders,
+        removed=tuple(map(_removed, inventory.declared["Removed"])),
+        moved=tuple(map(_moved, inventory.declared["Moved"])),
     )
+
+
+def _removed(document: ManifestDocument) -> RemovedAudience:
+    value = document.root.value
+    members, segment = MembersEnd(value["members"]), SegmentEnd(value["segment"])
+    return RemovedAudience(value["address"], members, segment, document.place("address"))
+
+
+def _moved(document: ManifestDocument) -> MovedAudience:
+    value = document.root.value
+    return MovedAudience(value["from"], value["to"], document.place("from"))
 
 
 def _environment(home: ManifestDocument, data_root: str | None) -> Environment:

@@ -10,6 +10,7 @@ from reconciler.core.errors import ConfigurationError
 from reconciler.core.promotion.gates import NOTHING_PROMOTED
 from reconciler.manifests import countries, project
 from reconciler.manifests.build import build
+from reconciler.manifests.checks import lifecycle
 from reconciler.manifests.checks import references as links
 from reconciler.manifests.checks import segment_names as naming
 from reconciler.manifests.checks import source_files as sources
@@ -58,7 +59,8 @@ def _declared(root: Path, environment: str) -> tuple[list[Issue], ManifestIndex]
     flaws, documents = check_documents(reading)
     complete = reading.complete and len(documents) == len(reading.documents)
     inventory = ManifestIndex.of(environment, documents, complete=complete)
-    return [*flaws, *links.check(inventory), *countries.check(inventory), *naming.check(inventory)], inventory
+    flaws += (*links.check(inventory), *countries.check(inventory), *naming.check(inventory))
+    return [*flaws, *lifecycle.check(inventory)], inventory
 
 
 def declared(root: Path, environment: str) -> ManifestIndex:

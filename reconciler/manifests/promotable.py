@@ -11,7 +11,7 @@ from reconciler.manifests.suggestions import choices
 from reconciler.manifests.syntax.files import decode
 from reconciler.manifests.syntax.nodes import findings
 
-BOUND = frozenset({"Environment", "Credential", "Connection", "Override", "Adopt"})
+BOUND = frozenset({"Environment", "Credential", "Connection", "Override", "Adopt", "Moved", "Removed"})
 """Kinds that belong to one environment. All other kinds are promoted."""
 
 

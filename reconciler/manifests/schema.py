@@ -18,6 +18,8 @@ KINDS = {
     "Credential": "credential.schema.json",
     "Destination": "destination.schema.json",
     "Audience": "audience.schema.json",
+    "Moved": "moved.schema.json",
+    "Removed": "removed.schema.json",
 }
 # Keys whose values are not text; a test derives them from the schemas.
 TYPED = frozenset(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import AuthenticationError, RejectedError
+from reconciler.core.lifecycle import SegmentEnd
 from reconciler.core.lists import compared
 from reconciler.core.members import (
     EMPTY_SNAPSHOT,
@@ -17,6 +18,7 @@ from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.plan.address_context import receiving_segment
 from reconciler.core.plan.losses import doubted, is_computed, loss
 from reconciler.core.plan.observed import MemberDiff, ObservedState
+from reconciler.core.plan.teardown import with_confirmed_creates
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateReader
 from reconciler.core.remote import RateLimit, Segment, Statistics
 from reconciler.core.reuse import is_reached
@@ -25,6 +27,7 @@ from reconciler.core.state.resource import ResourceState, SegmentState, Slot, re
 from reconciler.operations.read_sources import NO_READINGS, EarlierReadings, read_sources
 from reconciler.operations.suppressed import departures
 
+NOBODY = TargetMembers(EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, 0, ())
 ProgressCallback = Callable[[str], None]
 """Receives what is being read now, in a few words."""
 
@@ -62,6 +65,7 @@ def observe(
     """
     now = clock.now()
     resources = {resource.address: resource for resource in state.resources}
+    removed = [at for at in resources if at in only and desired.end_of(at)]
     specs = [spec for spec in desired.segments if spec.address in only]
     accounts = reachable(desired, resources.values(), readers)
     progress("reading segments")
@@ -70,6 +74,9 @@ def observe(
     check()
     segments = _confirmed(accounts, resources.values(), listing)
     present = {one.id: one for listed in segments.values() for one in listed}
+    lineage = state.head.lineage if state.head else ""
+    confirmed = with_confirmed_creates(state.resources, present, desired.environment.name, lineage)
+    resources |= {at: confirmed[at] for at in removed}
     held = _receiving(specs, resources, present)
     asked = [one for at, (slot, one) in held.items() if at in counted and slot == "current"]
     statistics = counts([one for one in asked if is_computed(one, now)], accounts, progress)
@@ -100,6 +107,8 @@ def observe(
         lists=lists,
         records=read.records,
         reused=read.reused,
+        emptyings=emptyings(engine, [resources[at] for at in removed], present),
+        users=_users(desired, [resources[at] for at in removed], present, accounts),
     )
 
 
@@ -214,6 +223,38 @@ def compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers) 
 def _compare_lost(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:
     """Compare without confirmed members: all of the target is sent, and all other members are removed."""
     return replace(compare(engine, doubted(holding), target), abandoned=True)
+
+
+def emptyings(
+    engine: MemberEngine, resources: Iterable[ResourceState], present: Container[str]
+) -> dict[str, MemberDiff]:
+    """Return the members to remove from each segment at Criteo, so that none is left, by segment ID."""
+    return {
+        one.segment_id: compare(engine, one, NOBODY)
+        for resource in resources
+        for one in resource.segments
+        if one.segment_id in present
+    }
+
+
+def _users(
+    desired: DesiredState,
+    resources: Iterable[ResourceState],
+    present: Container[str],
+    accounts: Mapping[str, SegmentReader],
+) -> dict[str, tuple[str, ...]]:
+    """Return the audiences built on each segment that a `Removed` document deletes."""
+    asked: dict[str, list[str]] = defaultdict(list)
+    for resource in resources:
+        document = desired.end_of(resource.address)
+        if document and document.segment is SegmentEnd.DELETE:
+            for one in resource.segments:
+                if one.segment_id in present:
+                    asked[one.key.account_id].append(one.segment_id)
+    found: dict[str, tuple[str, ...]] = {}
+    for account, ids in sorted(asked.items()):
+        found |= accounts[account].audiences_on(account, ids)
+    return found
 
 
 def _newly_suppressed(

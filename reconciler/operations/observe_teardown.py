@@ -4,14 +4,11 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 from reconciler.core.desired_state import DesiredState
-from reconciler.core.members import EMPTY_SNAPSHOT, TargetMembers
 from reconciler.core.model import Address
 from reconciler.core.plan.observed import MemberDiff, ObservedState
 from reconciler.core.plan.teardown import with_confirmed_creates
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader
-from reconciler.operations.observe import LoadedState, ProgressCallback, compare, listed, rates, reachable
-
-NOBODY = TargetMembers(EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, 0, ())
+from reconciler.operations.observe import LoadedState, ProgressCallback, emptyings, listed, rates, reachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +39,7 @@ def observe_teardown(
     lineage = state.head.lineage if state.head else ""
     resources = with_confirmed_creates(state.resources, segments, desired.environment.name, lineage)
     progress("comparing members")
-    diffs = {
-        one.segment_id: compare(engine, one, NOBODY)
-        for address, resource in resources.items()
-        if address in only
-        for one in resource.segments
-        if one.segment_id in segments
-    }
+    diffs = emptyings(engine, (one for at, one in resources.items() if at in only), segments)
     observed = ObservedState(
         head=state.head,
         resources=resources,

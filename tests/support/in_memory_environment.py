@@ -13,8 +13,10 @@ from support.fakes.state import MemoryStore
 
 from reconciler.apply import ApplyContext, Report, apply
 from reconciler.apply.readings import store_readings
+from reconciler.core.credential import Application, Credential
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.events import Event
+from reconciler.core.lifecycle import MovedAudience, RemovedAudience
 from reconciler.core.model import (
     Address,
     Api,
@@ -108,6 +110,8 @@ class InMemoryEnvironment:
     deadline: datetime | None = None
     paused: set[str] = field(default_factory=set)
     all_paused: bool = False
+    removed: tuple[RemovedAudience, ...] = ()
+    moved: tuple[MovedAudience, ...] = ()
 
     def __post_init__(self) -> None:
         self.criteo = FakeCriteo(self.clock, account_ids=("1001", "1002"))
@@ -120,7 +124,8 @@ class InMemoryEnvironment:
             self.environment, api, "file:state", "data", (), guards=self.guards, paused=self.all_paused
         )
         specs = tuple(self._spec(address, wish) for address, wish in sorted(self.wishes.items()))
-        return DesiredState(environment, (), specs)
+        credential = Credential(CREDENTIAL, Application("clientCredentials", "env:ID", "env:SECRET"))
+        return DesiredState(environment, (credential,), specs, removed=self.removed, moved=self.moved)
 
     def _spec(self, address: Address, wish: DesiredSegment) -> SegmentSpec:
         audience = Audience(

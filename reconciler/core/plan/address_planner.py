@@ -7,7 +7,7 @@ from reconciler.core.definition import is_drift
 from reconciler.core.errors import Finding
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef, TargetMembers
 from reconciler.core.model import SegmentKey
-from reconciler.core.ownership import not_ours, unfit, unknown
+from reconciler.core.ownership import not_ours, shared_segment, unfit, unknown
 from reconciler.core.plan.address_context import AddressContext
 from reconciler.core.plan.changes import (
     Adopt,
@@ -191,6 +191,8 @@ def _replace(
 ) -> Replace | Finding:
     """Return the replacement for a changed key: fill a new segment, then give it the name of the old one."""
     spec, old = context.spec, context.segment(current)
+    if old is not None and old.is_shared:
+        return shared_segment(spec.address, old, "replaced")
     ready = context.segment(replacement) if replacement else None
     if replacement is not None and ready is not None:
         comparison = _compared(context)

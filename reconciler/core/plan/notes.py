@@ -6,6 +6,7 @@ from reconciler.core.desired_state import DesiredState
 from reconciler.core.lists import called
 from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.plan.changes import Change, Ending, address_of
+from reconciler.core.plan.endings import without_address
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.promotion_gates import differs_on_purpose, weaker_gates
 from reconciler.core.plan.rejections import rejections
@@ -24,6 +25,8 @@ def notes(
     specs = tuple(specs)
     yield from _paused(desired)
     yield from _unread_while_paused(specs, observed)
+    yield from _removed_already(desired, observed)
+    yield from _special_segments(specs, observed)
     yield from _mixed_hashing(changes, desired.environment.name)
     yield from _ineffective_lists(changes, observed)
     yield from _retired_segments(desired, observed)
@@ -49,6 +52,25 @@ def _unread_while_paused(specs: Iterable[SegmentSpec], observed: ObservedState) 
             f"paused, and a source or an exclusion list can't be read: {_named(sorted(unread))}. Members are "
             "removed by the readable lists only"
         )
+
+
+def _removed_already(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
+    for one in without_address(desired, observed):
+        yield f"{one.place}: the state has no address {one.selector}: the document is done, or names nothing"
+
+
+def _special_segments(specs: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[str]:
+    """Yield notes about segments that Criteo lists as shared or read-only."""
+    listed = {one.id: one for many in observed.segments.values() for one in many}
+    known = ((spec.address, observed.resources.get(spec.address)) for spec in specs)
+    found = [(at, listed.get(one.current.segment_id)) for at, one in known if one]
+    if shared := sorted(at for at, one in found if one and one.is_shared):
+        yield (
+            f"shared with other accounts at Criteo: {_named(shared)}. Members are sent as usual; a shared "
+            "segment is never replaced, emptied or deleted"
+        )
+    if read_only := sorted(at for at, one in found if one and one.read_only):
+        yield f"read-only at Criteo: {_named(read_only)}. A change of these segments is blocked"
 
 
 def _mixed_hashing(changes: Iterable[Change], environment: str) -> Iterator[str]:

@@ -58,7 +58,9 @@ class ObservedState:
     `statistics` are those to compare with acknowledged counts. `unread`: findings about the sources of
     addresses without a target. `lists` are the exclusion lists of each address, compared with those last
     applied. `records` are the readings of sources that a later run may rely on, by audience. `reused` are the
-    audiences whose sources were not read again, and when they were read.
+    audiences whose sources were not read again, and when they were read. `emptyings` are the members to
+    remove from each segment of removed addresses, `users` the audiences built on those that are to be
+    deleted, both by segment ID.
     """
 
     head: StateHead | None
@@ -74,3 +76,5 @@ class ObservedState:
     lists: Mapping[Address, tuple[ListChange, ...]] = field(default_factory=dict)
     records: Mapping[str, ReadRecord] = field(default_factory=dict)
     reused: Mapping[str, datetime] = field(default_factory=dict)
+    emptyings: Mapping[str, MemberDiff] = field(default_factory=dict)
+    users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -13,7 +13,6 @@ from reconciler.core.plan.address_planner import plan_address
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import (
     Create,
-    Forget,
     PartChange,
     Refill,
     Removal,
@@ -24,6 +23,7 @@ from reconciler.core.plan.changes import (
     address_of,
 )
 from reconciler.core.plan.cost import cost
+from reconciler.core.plan.endings import endings
 from reconciler.core.plan.guards import (
     GuardInput,
     protected_from_replace,
@@ -37,7 +37,6 @@ from reconciler.core.plan.names import NameRegistry, resolve_names
 from reconciler.core.plan.notes import notes
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.promotion_gates import unproved
-from reconciler.core.plan.reasons import Removed, RemovedAndMissing
 from reconciler.core.plan.rejections import holds_nobody, standstill
 from reconciler.core.plan.suppressed_removals import removal, too_many
 from reconciler.core.plan.unconfirmed_creates import match_unconfirmed, reserved_names
@@ -60,9 +59,11 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     read = [spec for spec in specs.values() if spec.address in observed.targets]
     decided = _decide(desired, observed, listed, read, frozenset(waiting))
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
-    forgets = () if desired.environment.paused else tuple(_forgets(desired, observed, segments, only))
+    ended = tuple(endings(desired, observed, segments, only))
+    ending = tuple(one for one in ended if not isinstance(one, Blocked))
     paused = frozenset(at for at, spec in specs.items() if spec.audience.paused)
     alone = (
+        *(one for one in ended if isinstance(one, Blocked)),
         *_unsafe_lists(read, observed),
         *_unless(paused, _blocked_alone(decided, wanted, read, observed)),
         *_unless(paused, unproved(wanted, desired, observed)),
@@ -70,7 +71,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     registry = NameRegistry.of(
         desired.environment.name, _lineage(observed), listed.values(), observed.resources.values(), waiting
     )
-    settled = resolve_names((*wanted, *forgets), registry, paused.union(one.address for one in alone))
+    settled = resolve_names((*wanted, *ending), registry, paused.union(one.address for one in alone))
     leaving = _suppressed(specs.values(), decided, desired, observed, segments)
     excess = {at: finding for at, one in leaving.items() if (finding := too_many(one))}
     suppressed = {at: one for at, one in leaving.items() if at not in excess}
@@ -82,7 +83,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     unchanged = tuple(
         Unchanged(spec, observed.targets[at]) for at, spec in sorted(specs.items()) if _is_met(at, decided)
     )
-    outcomes = (*wanted, *forgets, *unchanged, *_undecided(specs, decided))
+    outcomes = (*wanted, *ending, *unchanged, *_undecided(specs, decided))
     removals = [one for address, one in suppressed.items() if address in stopped]
     return Plan(
         basis=_basis(desired, observed),
@@ -262,20 +263,6 @@ def _relaxed(
         (change.spec.address, relaxed_guards(_question(change, observed), general)) for change in changes
     )
     return {address: said for address, said in relaxed if said}
-
-
-def _forgets(
-    desired: DesiredState, observed: ObservedState, segments: Mapping[str, Segment], only: Container[Address]
-) -> Iterator[Forget]:
-    wanted = {spec.address for spec in desired.segments}
-    for address, resource in observed.resources.items():
-        if address in wanted or address not in only or resource.forgotten_at:
-            continue
-        readable = resource.current.key.account_id in observed.segments
-        gone = readable and bool(resource.current.segment_id) and resource.current.segment_id not in segments
-        reason = RemovedAndMissing(resource.current.segment_id) if gone else Removed()
-        drop = gone and resource.replacement is None and not resource.retired
-        yield Forget(address, resource.current.size, drop, reason)
 
 
 def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[Blocked]:

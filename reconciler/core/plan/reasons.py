@@ -90,6 +90,11 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovedAndKept:
+    """A `Removed` document states that the segment and its members stay."""
+
+
+@dataclass(frozen=True, slots=True)
 class RemovedAndMissing:
     """The manifests no longer contain the audience, and its segment is missing at Criteo."""
 
@@ -112,5 +117,6 @@ Reason = (
     | DefinitionOnly
     | DefinitionChanged
     | Removed
+    | RemovedAndKept
     | RemovedAndMissing
 )

@@ -1,6 +1,6 @@
 """The planner of a teardown: no address should have members. Each is emptied, then forgotten or deleted."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import Finding
 from reconciler.core.members import EMPTY_SNAPSHOT
 from reconciler.core.model import Address
-from reconciler.core.ownership import not_ours
+from reconciler.core.ownership import not_ours, shared_segment
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import Delete, Empty, Emptying, Ending, Forget, address_of
 from reconciler.core.plan.cost import cost
@@ -23,6 +23,9 @@ from reconciler.core.remote import Segment
 from reconciler.core.state.ownership_tag import Tag, tag, tag_of
 from reconciler.core.state.resource import MemberSlot, ResourceState, SegmentState, grace_ends_at
 from reconciler.core.state.unconfirmed_requests import record_recovered, why_not_ours
+
+NAMED = 3
+"""A message names at most this many audiences."""
 
 
 def create_teardown(
@@ -47,7 +50,7 @@ def create_teardown(
     for address, resource in sorted(observed.resources.items()):
         if address not in only:
             continue
-        context = _Context(
+        context = TeardownContext(
             resource,
             tag(desired.environment.name, address, lineage),
             declared.get(address, fallback),
@@ -81,8 +84,12 @@ def create_teardown(
 
 
 @dataclass(frozen=True, slots=True)
-class _Context:
-    """One address and all that its teardown depends on."""
+class TeardownContext:
+    """One address and all that its teardown depends on.
+
+    `diffs` are the members to remove from each segment, by segment ID. A segment without one keeps its
+    members.
+    """
 
     resource: ResourceState
     tag: Tag
@@ -144,6 +151,14 @@ class _Context:
                 f"segment {segment.id} is read-only at Criteo",
                 "ask the owner of the account at Criteo to lift that",
             )
+        if segment.is_shared:
+            yield shared_segment(self.resource.address, segment, "emptied or deleted")
+        if deletes and (names := self.observed.users.get(segment.id)):
+            yield Finding(
+                where,
+                f"segment {segment.id} is not deleted: audiences at Criteo are built on it: {_first(names)}",
+                "remove the segment from these audiences in Criteo, or keep it: `segment: keep`",
+            )
         if deletes and tag_of(segment.description) is None:
             yield Finding(
                 where,
@@ -177,18 +192,25 @@ class _Context:
             done=sum(
                 one.transfer.acknowledged
                 for _, one, _ in self.present
-                if one.transfer and self.diffs[one.segment_id].resumes
+                if one.transfer and one.segment_id in self.diffs and self.diffs[one.segment_id].resumes
             ),
             transfers=transfers,
         )
 
     def _transfers(self) -> Iterator[SendMembers]:
         for slot, holding, segment in self.present:
-            diff = self.diffs[segment.id]
+            diff = self.diffs.get(segment.id)
+            if diff is None:
+                continue
             if diff.delta.total or holding.transfer:
                 until = None if diff.resumes else grace_ends_at(holding, self.quiet)
                 waits = until if until and until > self.observed.now else None
                 yield SendMembers(slot, EMPTY_SNAPSHOT, diff, waits)
+
+
+def _first(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(f"“{one}”" for one in names[:NAMED]) + more
 
 
 def with_confirmed_creates(

@@ -28,7 +28,7 @@ from reconciler.core.plan.changes import (
 )
 from reconciler.core.plan.cost import member_calls
 from reconciler.core.plan.model import Blocked
-from reconciler.core.plan.reasons import Reason
+from reconciler.core.plan.reasons import Reason, Removed
 from reconciler.core.plan.steps import (
     ConfirmCreate,
     CreateSegment,
@@ -282,9 +282,16 @@ def _forget(change: Forget, voice: RowContext) -> Row:
         seat="",
         members=None if change.drop_state else Members(count, count),
         attributes=(),
-        lines=tuple(_reason(change.reason)),
+        lines=(*_reason(change.reason), *_ways_to_remove(change)),
         location="",
     )
+
+
+def _ways_to_remove(change: Forget) -> Iterator[Line]:
+    """What to write if the members or the segment should not stay."""
+    if isinstance(change.reason, Removed):
+        document = f"{{kind: Removed, address: {change.address}, members: remove, segment: delete}}"
+        yield Line(LineKind.REMEDY, Remedy(sentence(f"to empty and delete the segment: `{document}`")))
 
 
 def _torn_down(kind: RowKind, change: Teardown, voice: RowContext) -> Row:

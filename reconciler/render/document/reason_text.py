@@ -15,6 +15,7 @@ from reconciler.core.plan.reasons import (
     NameSetAgain,
     Reason,
     Removed,
+    RemovedAndKept,
     RemovedAndMissing,
     SegmentMissing,
     SourceChanged,
@@ -36,7 +37,7 @@ def reason_text(one: Reason) -> str:
             return _SENTENCES[type(one)]
         case TeardownInterrupted() | UnknownMembersRemain():
             return _SENTENCES[type(one)]
-        case DefinitionOnly() | DefinitionChanged() | Removed():
+        case DefinitionOnly() | DefinitionChanged() | Removed() | RemovedAndKept():
             return _SENTENCES[type(one)]
         case _:
             assert_never(one)
@@ -59,4 +60,5 @@ _SENTENCES = {
     DefinitionOnly: "definition only; no API call",
     DefinitionChanged: "the definition changed since it was applied",
     Removed: "removed from the manifests; the segment and its members stay at Criteo",
+    RemovedAndKept: "removed by a document `Removed`; the segment and its members stay at Criteo",
 }

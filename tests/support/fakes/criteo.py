@@ -37,6 +37,7 @@ from reconciler.core.remote import (
     RateLimit,
     Segment,
     SegmentPatch,
+    SharingStatus,
     Statistics,
     name_key,
 )
@@ -58,6 +59,7 @@ class FakeSegment:
     created_at: datetime
     updated_at: datetime
     read_only: bool = False
+    sharing: SharingStatus = SharingStatus.NOT_SHARED
     members: set[str] = field(default_factory=set)
     wiped: set[str] = field(default_factory=set)
     """What hands took out, and nobody has added since."""
@@ -74,6 +76,7 @@ class FakeSegment:
             read_only=self.read_only,
             created_at=self.created_at,
             updated_at=self.updated_at,
+            sharing=self.sharing,
         )
 
 
@@ -127,6 +130,7 @@ class FakeCriteo:
         self.late_seconds = late_seconds
         self.most_identifiers = 50_000
         self.limit: RateLimit | None = None
+        self.audiences: dict[str, frozenset[str]] = {}
         self.reader = FakeReader(self)
         self.writer = FakeWriter(self)
         self._late: list[tuple[datetime, Callable[[], object]]] = []
@@ -320,6 +324,17 @@ class FakeReader:
             return Statistics(identifiers=size, matches=size // 2, match_rate=0.5 if size else None)
 
         return self._read("statistics", segment_id, count)
+
+    def audiences_on(self, account_id: str, segment_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        def find() -> dict[str, tuple[str, ...]]:
+            self._criteo.account(account_id)
+            users = {
+                one: tuple(name for name, built_on in self._criteo.audiences.items() if one in built_on)
+                for one in dict.fromkeys(segment_ids)
+            }
+            return {one: names for one, names in users.items() if names}
+
+        return self._read("audiences_on", "", find)
 
     def rate_limit(self) -> RateLimit | None:
         return self._criteo.limit
