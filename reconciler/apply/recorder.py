@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from reconciler.apply.batch_size import BatchSize, smallest_batch_size
 from reconciler.core.errors import (
@@ -65,14 +66,20 @@ class StateRecorder:
     """Resource states and outcomes, by address. Threads work on different addresses."""
 
     def __init__(
-        self, tools: ApplyContext, environment: str, resources: Mapping[Address, ResourceState]
+        self,
+        tools: ApplyContext,
+        environment: str,
+        resources: Mapping[Address, ResourceState],
+        origins: Mapping[Address, Address] = MappingProxyType({}),
     ) -> None:
+        """`origins`: the old address that the state has a resource state under, until it is moved."""
         self._tools = tools
         segments = [one for resource in resources.values() for one in resource.segments]
         configured = tools.api.batch_size
         self.batches = BatchSize(configured, smallest_batch_size(segments, configured))
         self.environment = environment
         self._resources = dict(resources)
+        self._origins = dict(origins)
         self._lists: dict[Address, tuple[AppliedList, ...]] = {}
         self.ended: dict[Address, ChangeOutcome] = {}
         self.errors: dict[Address, ReconcilerError] = {}
@@ -99,12 +106,30 @@ class StateRecorder:
     def write(self, resource: ResourceState) -> None:
         """Write the resource state to disk before memory."""
         if self._resources.get(resource.address) != resource:
-            self._tools.state.write(resource)
+            self._tools.state.write(self._stored(resource))
             self._resources[resource.address] = resource
 
     def drop(self, resource: ResourceState) -> None:
-        self._tools.state.drop(resource)
+        self._tools.state.drop(self._stored(resource))
         del self._resources[resource.address]
+
+    def move(self, address: Address) -> None:
+        """Write the resource state under its new address, then drop the old one."""
+        origin, resource = self._origins.pop(address), self._resources[address]
+        self._tools.state.write(resource)
+        self._tools.state.drop(replace(resource, address=origin))
+
+    def drop_superseded(self, origin: Address, address: Address) -> None:
+        """Complete the move of an interrupted run: the resource state is under the new address already."""
+        if known := self.known(address):
+            self._tools.state.drop(replace(known, address=origin))
+
+    def _stored(self, resource: ResourceState) -> ResourceState:
+        """Return the resource state under the address that the state has it under."""
+        origin = self._origins.get(resource.address)
+        if origin is None:
+            return resource
+        return replace(resource, address=origin, moved_from=resource.moved_from[:-1])
 
     def known_holding(self, address: Address, slot: MemberSlot) -> SegmentState | None:
         resource = self.known(address)

@@ -67,7 +67,7 @@ def apply(
     """
     if plan.problems:
         raise RefusedError("the plan can't be applied; nothing was sent", findings=plan.problems)
-    ledger, stopped = StateRecorder(tools, plan.basis.environment, resources), None
+    ledger, stopped = StateRecorder(tools, plan.basis.environment, resources, plan.origins), None
     if plan.changes or plan.removals:
         try:
             tools.clock.check()
@@ -93,6 +93,8 @@ def apply(
 def _carry_out(plan: Plan, tools: ApplyContext, ledger: StateRecorder, run_jobs: RunJobs) -> None:
     sending: list[SegmentChange] = []
     emptying: list[Teardown] = []
+    for origin, address in plan.superseded.items():
+        ledger.drop_superseded(origin, address)
     for change in plan.changes:
         match change:
             case Forget():

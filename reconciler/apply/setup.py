@@ -15,6 +15,7 @@ from reconciler.core.plan.steps import (
     ConfirmCreate,
     CreateSegment,
     DiscardReplacement,
+    MoveState,
     SetupPhase,
     UpdateSegment,
 )
@@ -23,7 +24,7 @@ from reconciler.core.remote import BULK_ITEMS
 from reconciler.core.state import unconfirmed_requests as requests
 from reconciler.core.state.resource import RetiredSegment
 
-SetupStepT = TypeVar("SetupStepT", ConfirmCreate, DiscardReplacement, UpdateSegment, CreateSegment)
+SetupStepT = TypeVar("SetupStepT", MoveState, ConfirmCreate, DiscardReplacement, UpdateSegment, CreateSegment)
 SetupItemT = TypeVar("SetupItemT", tuple[SegmentChange, UpdateSegment], tuple[SegmentChange, CreateSegment])
 
 
@@ -34,6 +35,8 @@ def run_setup(
 
     The creates of one phase are independent, so they are sent at the same time.
     """
+    for change, _ in _steps(ledger, changes, MoveState):
+        ledger.move(change.spec.address)
     for change, adopt in _steps(ledger, changes, ConfirmCreate):
         holding = ledger.holding(change.spec.address, adopt.slot)
         ledger.put(change.spec.address, adopt.slot, requests.record_recovered(holding, adopt.segment_id))

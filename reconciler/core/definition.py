@@ -4,7 +4,7 @@ The digest of `SegmentSpec` decides whether a definition changed. A part that lo
 redacted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from reconciler.core.model import Exclusion, SegmentSpec, Source
 from reconciler.core.pii import REDACTED, pii_kind, redacted_path
@@ -41,15 +41,18 @@ def redefined(spec: SegmentSpec, resource: ResourceState | None) -> tuple[PartCh
     return tuple(PartChange(path, before.get(path, ""), after.get(path, "")) for path in sorted(paths))
 
 
-def is_drift(change: AttributeChange, resource: ResourceState, tag: Tag) -> bool:
-    """Return whether the value at Criteo is neither the one last applied nor one requested since."""
+def is_drift(change: AttributeChange, resource: ResourceState, tag: Tag, former: Iterable[Tag] = ()) -> bool:
+    """Return whether the value at Criteo is neither the one last applied nor one requested since.
+
+    `former` are the tags of the addresses that it was moved from.
+    """
     applied = dict(resource.parts)
     if not applied:
         return False
     asked = {value for one in resource.current.unconfirmed_updates for value in (one.name, one.description)}
     left = applied.get(change.name, "")
-    ours = with_tag(left, tag) if change.name == "description" else left
-    return change.before != ours and change.before not in asked
+    ours = {with_tag(left, one) for one in (tag, *former)} if change.name == "description" else {left}
+    return change.before not in ours and change.before not in asked
 
 
 def _portable(spec: SegmentSpec) -> Iterator[tuple[PortablePart, str, str]]:

@@ -63,6 +63,7 @@ class PlanCreated:
     create: int
     adopt: int
     update: int
+    move: int
     replace: int
     refill: int
     forget: int
@@ -282,6 +283,7 @@ def plan_made(plan: Plan, approvals: tuple[str, ...] = ()) -> PlanCreated:
         create=kinds[ChangeKind.CREATE],
         adopt=kinds[ChangeKind.ADOPT],
         update=kinds[ChangeKind.UPDATE],
+        move=kinds[ChangeKind.MOVE],
         replace=kinds[ChangeKind.REPLACE],
         refill=kinds[ChangeKind.REFILL],
         forget=kinds[ChangeKind.FORGET],

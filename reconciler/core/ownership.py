@@ -15,18 +15,24 @@ ANOTHER_TITLE = "change the title, the destination's nameSuffix or the environme
 
 
 def not_ours(
-    address: Address, tag: Tag, holdings: Iterable[SegmentState | None], segments: Mapping[str, Segment]
+    address: Address,
+    tag: Tag,
+    holdings: Iterable[SegmentState | None],
+    segments: Mapping[str, Segment],
+    former: Iterable[Tag] = (),
 ) -> Finding | None:
     """Return a finding if a segment in the state does not belong to `address` any more.
 
-    A missing tag is drift. After a rebuild, the tag still has the lineage of the lost state.
+    A missing tag is drift. After a rebuild, the tag still has the lineage of the lost state. `former` are the
+    tags of the addresses that it was moved from.
     """
+    owners = {tag.owner, *(one.owner for one in former)}
     for holding in filter(None, holdings):
         segment = segments.get(holding.segment_id)
         found = tag_of(segment.description) if segment else None
-        if found is None or (found.owner == tag.owner and found.lineage in _lineages(tag, holding)):
+        if found is None or (found.owner in owners and found.lineage in _lineages(tag, holding)):
             continue
-        if found.owner != tag.owner:
+        if found.owner not in owners:
             return _of_another_address(address, holding)
         return _of_another_state(address, holding, found, tag)
     return None

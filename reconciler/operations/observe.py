@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import AuthenticationError, RejectedError
@@ -23,6 +23,7 @@ from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateReade
 from reconciler.core.remote import RateLimit, Segment, Statistics
 from reconciler.core.reuse import is_reached
 from reconciler.core.state.model import StateHead
+from reconciler.core.state.moves import with_moves, without_superseded
 from reconciler.core.state.resource import ResourceState, SegmentState, Slot, remaining
 from reconciler.operations.read_sources import NO_READINGS, EarlierReadings, read_sources
 from reconciler.operations.suppressed import departures
@@ -34,14 +35,16 @@ ProgressCallback = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class LoadedState:
-    """What a state contains, read once."""
+    """What a state contains, read once. `superseded`: old addresses whose move was interrupted."""
 
     head: StateHead | None
     resources: tuple[ResourceState, ...]
+    superseded: Mapping[Address, Address] = field(default_factory=dict)
 
     @classmethod
     def of(cls, state: StateReader) -> "LoadedState":
-        return cls(state.head(), state.resources())
+        head = state.head()
+        return cls(head, *without_superseded(state.resources()))
 
 
 def observe(
@@ -64,7 +67,8 @@ def observe(
     Raises what the readers raise. An address with an unusable source has no target.
     """
     now = clock.now()
-    resources = {resource.address: resource for resource in state.resources}
+    moves = with_moves(state.resources, (spec.address for spec in desired.segments), desired.moved)
+    resources = dict(moves.resources)
     removed = [at for at in resources if at in only and desired.end_of(at)]
     specs = [spec for spec in desired.segments if spec.address in only]
     accounts = reachable(desired, resources.values(), readers)
@@ -75,7 +79,7 @@ def observe(
     segments = _confirmed(accounts, resources.values(), listing)
     present = {one.id: one for listed in segments.values() for one in listed}
     lineage = state.head.lineage if state.head else ""
-    confirmed = with_confirmed_creates(state.resources, present, desired.environment.name, lineage)
+    confirmed = with_confirmed_creates(resources.values(), present, desired.environment.name, lineage)
     resources |= {at: confirmed[at] for at in removed}
     held = _receiving(specs, resources, present)
     asked = [one for at, (slot, one) in held.items() if at in counted and slot == "current"]
@@ -89,7 +93,7 @@ def observe(
     read = read_sources(specs, engine, earlier, reached, now, progress)
     progress("comparing members")
     comparisons = _comparisons(engine, {at: one for at, (_, one) in held.items()}, read.targets, lost)
-    applied = [one for one in state.resources if one.lists]
+    applied = [one for one in resources.values() if one.lists]
     lists = {
         at: compared(at, one.lists, applied, engine.missing, one.members) for at, one in read.targets.items()
     }
@@ -108,6 +112,9 @@ def observe(
         records=read.records,
         reused=read.reused,
         emptyings=emptyings(engine, [resources[at] for at in removed], present),
+        origins=moves.origins,
+        conflicts=moves.conflicts,
+        superseded=state.superseded,
         users=_users(desired, [resources[at] for at in removed], present, accounts),
     )
 

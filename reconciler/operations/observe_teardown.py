@@ -49,5 +49,6 @@ def observe_teardown(
         statistics={},
         rates=rates(readers),
         now=now,
+        superseded=state.superseded,
     )
     return TeardownObservation(observed, diffs)

@@ -319,6 +319,23 @@ def paused(world: World) -> None:
     world.file("buyers").write_text(world.file("buyers").read_text() + "paused: true\n")
 
 
+def renamed_audience(world: World) -> None:
+    world.apply()
+    world.change("buyers", "name: buyers", "name: customers")
+
+
+def moved_audience(world: World) -> None:
+    renamed_audience(world)
+    world.file("changes").write_text("kind: Moved\nfrom: buyers\nto: customers\n")
+
+
+def removed(world: World) -> None:
+    left(world)
+    world.file("changes").write_text(
+        "kind: Removed\naddress: customer/buyers\nmembers: remove\nsegment: delete\n"
+    )
+
+
 TEARDOWN = ("teardown", "sandbox", "--quiet", "--confirm", "sandbox")
 
 
@@ -369,6 +386,9 @@ WORLDS: dict[str, Callable[[World], None]] = {
     "redefined": redefined,
     "gates-weakened": gates_weakened,
     "paused": paused,
+    "moved": moved_audience,
+    "looks-renamed": renamed_audience,
+    "removed": removed,
     "all-blocked": emptied,
     "applied-beside-blocked": one_blocked,
     "blocked-by-cause": blocked_by_source_and_guard,

@@ -55,6 +55,7 @@ from reconciler.core.plan.reasons import (
     ManagedAgain,
     Reason,
     Removed,
+    RemovedAndKept,
     RemovedAndMissing,
     SegmentMissing,
     SourceChanged,
@@ -63,6 +64,7 @@ from reconciler.core.plan.reasons import (
 from reconciler.core.plan.steps import (
     CreateSegment,
     DiscardReplacement,
+    MoveState,
     PromoteReplacement,
     SendMembers,
     SetupPhase,
@@ -347,6 +349,31 @@ def _paused() -> Plan:
     return replace(made, suppressed={LAPSED.address: Removal(LAPSED, (gone,))})
 
 
+def _moved() -> Plan:
+    """Two audiences with another name; one gets a new segment at the same time."""
+    tags = (f"Spent a lot [reconciler 7f3a9c21b{at}-1a2b]" for at in "45")
+    step = MoveState(Address("offsite-email", "big-spenders"))
+    change = update(HIGH, CHANGED, AttributeChange("description", *tags))
+    other = replacement(LAPSED, 427_335)
+    from_lapsed = MoveState(Address("offsite-email", "lapsed"))
+    return plan(
+        replace(change, steps=replace(change.steps, setup=(step, *change.steps.setup))),
+        replace(other, steps=replace(other.steps, setup=(from_lapsed, *other.steps.setup))),
+        unchanged=3,
+    )
+
+
+def _removed() -> Plan:
+    """What `Removed` documents ask for: to keep, to empty, and to delete."""
+    return plan(
+        Forget(Address("offsite-email", "dog-owners"), 38_212, drop_state=False, reason=RemovedAndKept()),
+        Empty(LAPSED.address, emptying(LAPSED, 990, 990), ("88001",)),
+        Delete(GOLD.address, emptying(GOLD, 990, 0), ("88003",)),
+        unchanged=5,
+        notes=("environments/production/changes.yaml:3:10: the state has no address offsite-email/cats",),
+    )
+
+
 def _hard() -> Plan:
     """All at once, in an account with two seats."""
     key = replace(EMAIL, account_id="41", retailer_id="7", hashing=Hashing.SHA256_OF_MD5)
@@ -547,5 +574,14 @@ CASES: dict[str, tuple[Plan, Environment]] = {
     "redefined": (_redefined(), ENVIRONMENT),
     "gates-weakened": (_gates_weakened(), ENVIRONMENT),
     "paused": (_paused(), ENVIRONMENT),
+    "moved": (_moved(), ENVIRONMENT),
+    "looks-renamed": (
+        replace(
+            plan(create(HIGH, 80_112), forgotten(LAPSED, 427_335), unchanged=3),
+            resembling={HIGH.address: LAPSED.address},
+        ),
+        ENVIRONMENT,
+    ),
+    "removed": (_removed(), ENVIRONMENT),
     "two-seats": (_hard(), SEATED),
 }

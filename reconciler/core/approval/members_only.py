@@ -33,6 +33,7 @@ _WHY_NOT = {
     ChangeKind.CREATE: "it is to be created",
     ChangeKind.ADOPT: "it is to be managed again",
     ChangeKind.UPDATE: "its definition is not the one that was applied",
+    ChangeKind.MOVE: "it is to be moved from its old address",
     ChangeKind.REPLACE: "it is to be replaced",
     ChangeKind.REFILL: "Criteo lost members of it, and all are to be sent again",
     ChangeKind.FORGET: "it is to be forgotten",

@@ -1,11 +1,11 @@
 """What the planner knows of one address, from its resource state and the segments at Criteo."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from reconciler.core.members import TargetMembers
-from reconciler.core.model import SegmentSpec
+from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.plan.observed import MemberDiff
 from reconciler.core.plan.steps import CreateSegment, FinishStep, SetupStep, UpdateSegment
 from reconciler.core.remote import Segment, Statistics
@@ -21,6 +21,8 @@ class AddressContext:
     `unconfirmed_matches` are the segments that an unconfirmed create may have created, by slot.
     `claimed_names` are the names that other addresses take in this plan. `reserved_names` are the account and
     name of each unconfirmed create. `readable` are the listed accounts. `quiet` is `api.gracePeriod`.
+    `origin` is the old address that the state still has the resource state under. `former` are the tags of
+    all old addresses. `owned` are the IDs of all segments in the state.
     """
 
     spec: SegmentSpec
@@ -37,6 +39,14 @@ class AddressContext:
     readable: frozenset[str]
     now: datetime
     quiet: timedelta
+    origin: Address | None = None
+    former: tuple[Tag, ...] = ()
+    owned: frozenset[str] = frozenset()
+
+    @property
+    def untracked(self) -> Iterator[Segment]:
+        """Return the segments that no resource state has."""
+        return (one for one in self.segments.values() if one.id not in self.owned)
 
     @property
     def description(self) -> str:

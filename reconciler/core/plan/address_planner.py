@@ -44,6 +44,7 @@ from reconciler.core.plan.steps import (
     CreateSegment,
     DiscardReplacement,
     FinishStep,
+    MoveState,
     PromoteReplacement,
     SendMembers,
     SetupPhase,
@@ -63,10 +64,14 @@ def plan_address(context: AddressContext) -> SegmentChange | Finding | None:
     """
     resource = context.resource
     if resource is None:
-        lost = unknown(context.environment, context.spec.address, context.tag, context.segments.values())
+        lost = unknown(context.environment, context.spec.address, context.tag, context.untracked)
         return lost or _create(context, ())
     if foreign := not_ours(
-        context.spec.address, context.tag, (resource.current, resource.replacement), context.segments
+        context.spec.address,
+        context.tag,
+        (resource.current, resource.replacement),
+        context.segments,
+        context.former,
     ):
         return foreign
     current = _resolve(context, "current", resource.current)
@@ -76,6 +81,7 @@ def plan_address(context: AddressContext) -> SegmentChange | Finding | None:
     if isinstance(replacement, Finding):
         return replacement
     setup = (
+        *((MoveState(context.origin),) if context.origin else ()),
         *_adoptions("current", resource.current, current),
         *_adoptions("replacement", resource.replacement, replacement),
     )
@@ -100,7 +106,8 @@ def _resolve(context: AddressContext, slot: Slot, holding: SegmentState) -> Segm
         return holding
     why_not = ""
     if matched is not None:
-        why_not = why_not_ours(holding.key, context.tag, matched)
+        reasons = [why_not_ours(holding.key, one, matched) for one in (context.tag, *context.former)]
+        why_not = "" if "" in reasons else reasons[0]
         if not why_not:
             return record_recovered(holding, matched.id)
     until = intent.sent_at + context.quiet
@@ -154,7 +161,7 @@ def _keep(
         return _create(context, setup, SegmentMissing(current.segment_id))
     recorded = resource.definition == context.spec.definition and resource.forgotten_at is None
     attributes = tuple(
-        replace(one, drifted=recorded or is_drift(one, resource, context.tag))
+        replace(one, drifted=recorded or is_drift(one, resource, context.tag, context.former))
         for one in attribute_changes(segment, context.spec, context.tag)
     )
     comparison = _compared(context)
@@ -310,6 +317,8 @@ def _why(
         return TeardownInterrupted() if current.is_being_emptied else SourceChanged()
     if current.members_unknown_before and current.completed_size is None and steps.transfer is not None:
         return AllSentAgain()
+    if any(isinstance(step, MoveState) for step in steps.setup):
+        return None  # the step states it
     if steps.setup and not attributes:
         return NameSetAgain()
     if steps.transfer is None and not attributes:

@@ -9,6 +9,7 @@ class ChangeKind(StrEnum):
     CREATE = "create"
     ADOPT = "adopt"
     UPDATE = "update"
+    MOVE = "move"
     REPLACE = "replace"
     REFILL = "refill"
     FORGET = "forget"

@@ -10,7 +10,7 @@ from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.plan.losses import MemberCounts
 from reconciler.core.plan.observed import Departure
 from reconciler.core.plan.reasons import Reason
-from reconciler.core.plan.steps import SendMembers, Steps
+from reconciler.core.plan.steps import MoveState, SendMembers, Steps
 from reconciler.core.remote import Segment
 from reconciler.core.state.ownership_tag import Tag, with_tag
 
@@ -81,6 +81,11 @@ class Update:
     members: MemberChange
     steps: Steps
     reason: Reason | None = None
+
+    @property
+    def is_move(self) -> bool:
+        """Return whether the address gets the segment of its old address."""
+        return any(isinstance(step, MoveState) for step in self.steps.setup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +217,7 @@ def kind_of(change: Change) -> ChangeKind:
         case Adopt():
             return ChangeKind.ADOPT
         case Update():
-            return ChangeKind.UPDATE
+            return ChangeKind.MOVE if change.is_move else ChangeKind.UPDATE
         case Replace():
             return ChangeKind.REPLACE
         case Refill():

@@ -12,7 +12,7 @@ from reconciler.core.plan.observed import ObservedState, TeardownEnd
 from reconciler.core.plan.reasons import Removed, RemovedAndKept, RemovedAndMissing
 from reconciler.core.plan.teardown import TeardownContext
 from reconciler.core.remote import Segment
-from reconciler.core.state.ownership_tag import tag
+from reconciler.core.state.ownership_tag import former_tags, tag
 from reconciler.core.state.resource import ResourceState
 
 
@@ -26,8 +26,9 @@ def endings(
     if desired.environment.paused:
         return
     wanted = {spec.address for spec in desired.segments}
+    unmoved = set(observed.conflicts.values())
     for address, resource in sorted(observed.resources.items()):
-        if address in wanted or address not in only:
+        if address in wanted or address not in only or address in unmoved:
             continue
         document = desired.end_of(address)
         if document is None or document.keeps_all:
@@ -75,6 +76,7 @@ def _context(
         observed.emptyings if document.members is MembersEnd.REMOVE else {},
         environment.api.grace_period,
         TeardownEnd.DELETE if document.segment is SegmentEnd.DELETE else TeardownEnd.FORGET,
+        former_tags(environment.name, resource.moved_from, lineage),
     )
 
 

@@ -55,7 +55,9 @@ class Plan:
     that are not part of the plan. `lists` are the exclusion lists of each address. `givers` are the addresses
     that free a name for an address. `suppressed` are the removals of addresses if they are blocked or paused.
     `reused` are the audiences whose sources were not read because they are unchanged, and when they were
-    read.
+    read. `origins` are the old addresses of the moved ones, under which the state has them. `superseded` are
+    old addresses whose move was interrupted, with the new ones. `resembling` are forgotten addresses that
+    look like a new one under another name, by the new address.
     """
 
     basis: PlanInputs
@@ -75,6 +77,9 @@ class Plan:
     reused: Mapping[str, datetime] = field(default_factory=dict)
     deadline: Deadline | None = None
     paused: tuple[Address, ...] = ()
+    origins: Mapping[Address, Address] = field(default_factory=dict)
+    superseded: Mapping[Address, Address] = field(default_factory=dict)
+    resembling: Mapping[Address, Address] = field(default_factory=dict)
 
     @property
     def removals(self) -> tuple[Removal, ...]:

@@ -12,6 +12,7 @@ from reconciler.core.ownership import taken_beside, taken_name
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import Change, Ending, SegmentChange, address_of
 from reconciler.core.plan.model import Blocked
+from reconciler.core.plan.renames import move_document
 from reconciler.core.plan.steps import ConfirmCreate, CreateSegment, SetupPhase, UpdateSegment
 from reconciler.core.remote import Segment, name_key
 from reconciler.core.state.ownership_tag import tag
@@ -252,8 +253,9 @@ def _taken(claim: NameClaim, held: Segment, registry: NameRegistry) -> Finding:
             str(claim.address),
             f"the name “{claim.name}” belongs to segment {held.id}, which reconciler created for "
             f"{registry.owner[held.id][0]} and which this plan doesn't rename",
-            "if this is the same audience, keep its `name:` (the title may change freely); else give it "
-            "another title, or rename that segment in Criteo",
+            "if this is the same audience under another name, add "
+            f"`{move_document(registry.owner[held.id][0], claim.address)}`; else give it another title, or "
+            "rename that segment in Criteo",
         )
     whose = tag(registry.environment, claim.address, registry.lineage)
     if any(address == claim.address for address, _ in registry.owner.values()):

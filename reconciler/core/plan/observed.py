@@ -60,7 +60,9 @@ class ObservedState:
     applied. `records` are the readings of sources that a later run may rely on, by audience. `reused` are the
     audiences whose sources were not read again, and when they were read. `emptyings` are the members to
     remove from each segment of removed addresses, `users` the audiences built on those that are to be
-    deleted, both by segment ID.
+    deleted, both by segment ID. `resources` are as after all moves, of which `origins` and `conflicts` state
+    the old addresses by new one. `superseded` are old addresses whose move was interrupted, with the new
+    ones.
     """
 
     head: StateHead | None
@@ -78,3 +80,6 @@ class ObservedState:
     reused: Mapping[str, datetime] = field(default_factory=dict)
     emptyings: Mapping[str, MemberDiff] = field(default_factory=dict)
     users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origins: Mapping[Address, Address] = field(default_factory=dict)
+    conflicts: Mapping[Address, Address] = field(default_factory=dict)
+    superseded: Mapping[Address, Address] = field(default_factory=dict)

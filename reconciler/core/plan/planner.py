@@ -38,10 +38,11 @@ from reconciler.core.plan.notes import notes
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.promotion_gates import unproved
 from reconciler.core.plan.rejections import holds_nobody, standstill
+from reconciler.core.plan.renames import both_have_segments, resembling
 from reconciler.core.plan.suppressed_removals import removal, too_many
 from reconciler.core.plan.unconfirmed_creates import match_unconfirmed, reserved_names
 from reconciler.core.remote import Segment
-from reconciler.core.state.ownership_tag import tag
+from reconciler.core.state.ownership_tag import Tag, former_tags, tag
 from reconciler.core.state.resource import SegmentState, Slot
 
 
@@ -64,6 +65,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     paused = frozenset(at for at, spec in specs.items() if spec.audience.paused)
     alone = (
         *(one for one in ended if isinstance(one, Blocked)),
+        *_unmoved(specs, desired, observed),
         *_unsafe_lists(read, observed),
         *_unless(paused, _blocked_alone(decided, wanted, read, observed)),
         *_unless(paused, unproved(wanted, desired, observed)),
@@ -102,6 +104,9 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         givers=settled.givers,
         suppressed=suppressed,
         reused=observed.reused,
+        origins=observed.origins,
+        superseded=observed.superseded,
+        resembling=resembling((*wanted, *ending), observed),
         paused=tuple(sorted(paused.difference(one.address for one in blocked))),
     )
 
@@ -159,7 +164,8 @@ def _suppressed(
             tag(desired.environment.name, spec.address, _lineage(observed)),
         )
         quiet = desired.environment.api.grace_period
-        if leaving := removal(spec, resource, departures, segments, ours, observed.now, quiet):
+        former = _former(desired, observed, spec.address)
+        if leaving := removal(spec, resource, departures, segments, ours, observed.now, quiet, former):
             found[spec.address] = leaving
     return found
 
@@ -179,6 +185,7 @@ def _decide(
     found = match_unconfirmed(observed.resources.values(), segments)
     lineage = _lineage(observed)
     slots: tuple[Slot, Slot] = ("current", "replacement")
+    owned = frozenset(one.segment_id for known in observed.resources.values() for one in known.segments)
     decided: dict[Address, SegmentChange | Finding | None] = {}
     claimed: list[str] = []
     for spec in specs:
@@ -199,12 +206,29 @@ def _decide(
             readable=frozenset(observed.segments),
             now=observed.now,
             quiet=desired.environment.api.grace_period,
+            origin=observed.origins.get(spec.address),
+            former=_former(desired, observed, spec.address),
+            owned=owned,
         )
         change = decided[spec.address] = plan_address(context)
         if change is not None and not isinstance(change, Finding):
             steps = (*change.steps.setup, *change.steps.finalize)
             claimed += [name for step in steps if (name := assigned_name(step))]
     return decided
+
+
+def _former(desired: DesiredState, observed: ObservedState, address: Address) -> tuple[Tag, ...]:
+    """Return the tags of the addresses that this one was moved from."""
+    resource = observed.resources.get(address)
+    old = resource.moved_from if resource else ()
+    return former_tags(desired.environment.name, old, _lineage(observed))
+
+
+def _unmoved(specs: Container[Address], desired: DesiredState, observed: ObservedState) -> Iterator[Blocked]:
+    """Yield the moves to an address with a segment of its own."""
+    for to, origin in observed.conflicts.items():
+        if to in specs:
+            yield Blocked(to, both_have_segments(to, origin, desired.moved), Cause.SEGMENT)
 
 
 def _lineage(observed: ObservedState) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from reconciler.core.members import SnapshotRef
-from reconciler.core.model import SegmentKey
+from reconciler.core.model import Address, SegmentKey
 from reconciler.core.plan.observed import MemberDiff
 from reconciler.core.state.resource import MemberSlot, Slot
 
@@ -36,6 +36,13 @@ class ConfirmCreate:
 
     slot: Slot
     segment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveState:
+    """Move the resource state from its old address to this one. No call."""
+
+    origin: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ class SendMembers:
     not_before: datetime | None = None
 
 
-SetupStep = CreateSegment | ConfirmCreate | UpdateSegment | DiscardReplacement
+SetupStep = MoveState | CreateSegment | ConfirmCreate | UpdateSegment | DiscardReplacement
 FinishStep = UpdateSegment | PromoteReplacement
 
 

@@ -1,6 +1,6 @@
 """Removes suppressed members from a blocked address: only a few, and only from its own segment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import Finding
@@ -30,10 +30,11 @@ def removal(
     tag: Tag,
     now: datetime,
     quiet: timedelta,
+    former: Iterable[Tag] = (),
 ) -> Removal | None:
     """Return the suppressed members to remove from segments that are ours and have no unconfirmed request."""
     holdings = dict(slots(resource))
-    if not_ours(spec.address, tag, holdings.values(), segments):
+    if not_ours(spec.address, tag, holdings.values(), segments, former):
         return None
     safe = tuple(
         one

@@ -20,7 +20,7 @@ from reconciler.core.plan.reasons import SegmentMissing, UnknownMembersRemain
 from reconciler.core.plan.steps import SendMembers
 from reconciler.core.plan.unconfirmed_creates import match_unconfirmed
 from reconciler.core.remote import Segment
-from reconciler.core.state.ownership_tag import Tag, tag, tag_of
+from reconciler.core.state.ownership_tag import Tag, former_tags, tag, tag_of
 from reconciler.core.state.resource import MemberSlot, ResourceState, SegmentState, grace_ends_at
 from reconciler.core.state.unconfirmed_requests import record_recovered, why_not_ours
 
@@ -59,6 +59,7 @@ def create_teardown(
             diffs,
             desired.environment.api.grace_period,
             end,
+            former_tags(desired.environment.name, resource.moved_from, lineage),
         )
         found = list(context.findings())
         cause = Cause.GUARD if resource.protected else Cause.SEGMENT
@@ -80,6 +81,7 @@ def create_teardown(
         cost=cost(going, desired.environment.api, observed.rates, observed.now),
         notes=desired.notes,
         problems=tuple(lost_access(desired, observed, segments)),
+        superseded=observed.superseded,
     )
 
 
@@ -99,6 +101,7 @@ class TeardownContext:
     diffs: Mapping[str, MemberDiff]
     quiet: timedelta
     end: TeardownEnd
+    former: tuple[Tag, ...] = ()
 
     @property
     def present(self) -> tuple[tuple[MemberSlot, SegmentState, Segment], ...]:
@@ -116,7 +119,7 @@ class TeardownContext:
             yield protected_from_removal(address)
             return
         held = [one for _, one in self.resource.slots]
-        if foreign := not_ours(address, self.tag, held, self.segments):
+        if foreign := not_ours(address, self.tag, held, self.segments, self.former):
             yield foreign
             return
         for account_id in sorted({one.key.account_id for one in held} - self.observed.segments.keys()):
@@ -223,6 +226,7 @@ def with_confirmed_creates(
     for (address, slot), segment in found.items():
         resource = confirmed[address]
         holding = resource.holding(slot)
-        if holding and not why_not_ours(holding.key, tag(environment, address, lineage), segment):
+        tags = former_tags(environment, (address, *resource.moved_from), lineage)
+        if holding and any(not why_not_ours(holding.key, one, segment) for one in tags):
             confirmed[address] = resource.with_holding(slot, record_recovered(holding, segment.id))
     return confirmed

@@ -7,6 +7,7 @@ no key, because addresses are not secret.
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconciler.core.model import Address
@@ -34,6 +35,11 @@ def owner(environment: str, address: Address) -> str:
 def tag(environment: str, address: Address, lineage: str) -> Tag:
     """Return the ownership tag of an address, for the state with this lineage."""
     return Tag(owner(environment, address), lineage[:LINEAGE_DIGITS])
+
+
+def former_tags(environment: str, old: Iterable[Address], lineage: str) -> tuple[Tag, ...]:
+    """Return the tags that segments of a moved address may still have."""
+    return tuple(tag(environment, address, lineage) for address in old)
 
 
 def with_tag(text: str, tag: Tag) -> str:

@@ -162,6 +162,7 @@ class ResourceState:
     members stay recorded, so that they can still be removed. `replace_requested`: the next apply replaces a
     segment that may hold unknown members. `lists` are the exclusion lists that members were last sent under.
     `protected`: the definition last applied protects its segments, also after it left the manifests.
+    `moved_from` are its old addresses, the oldest first: segments may still have their ownership tags.
     """
 
     address: Address
@@ -174,6 +175,7 @@ class ResourceState:
     replace_requested: bool = False
     lists: tuple[AppliedList, ...] = ()
     protected: bool = False
+    moved_from: tuple[Address, ...] = ()
 
     def can_keep(self, segment: SegmentState, key: SegmentKey) -> bool:
         """Return whether the address can keep this segment. If not, the segment is replaced."""

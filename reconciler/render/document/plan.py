@@ -50,6 +50,7 @@ from reconciler.render.document.plan_rows import (
     with_definition,
     with_relaxed_guards,
     with_removal,
+    with_resemblance,
 )
 from reconciler.render.document.row import Row, RowKind
 from reconciler.render.document.statements import BeforeDeadline, Note, Remark, Sample, SourcesUnchanged
@@ -97,6 +98,7 @@ def _sections(plan: Plan, voice: RowContext) -> tuple[Section, ...]:
     for change in plan.changes:
         defined = with_definition(row_of(change, voice), plan.redefined.get(address_of(change), ()))
         row = with_relaxed_guards(defined, plan.relaxed_guards.get(address_of(change), ()))
+        row = with_resemblance(row, address_of(change), plan.resembling.get(address_of(change)))
         by_kind[row.kind].append(row)
     held = {address_of(one): one for one in plan.blocked_outcomes}
     leaving = {one.spec.address: one for one in plan.removals}

@@ -29,10 +29,12 @@ from reconciler.core.plan.changes import (
 from reconciler.core.plan.cost import member_calls
 from reconciler.core.plan.model import Blocked
 from reconciler.core.plan.reasons import Reason, Removed
+from reconciler.core.plan.renames import move_document
 from reconciler.core.plan.steps import (
     ConfirmCreate,
     CreateSegment,
     DiscardReplacement,
+    MoveState,
     PromoteReplacement,
     SetupPhase,
     Steps,
@@ -44,7 +46,9 @@ from reconciler.render.document.statements import (
     Blocker,
     Drop,
     Dropped,
+    LooksRenamed,
     MembersLost,
+    MovedFrom,
     OldSegmentKept,
     OldSegmentMissing,
     RelaxedGuard,
@@ -89,6 +93,18 @@ def with_definition(row: Row, changed: Iterable[PartChange]) -> Row:
     return replace(row, definition=parts)
 
 
+def with_resemblance(row: Row, address: Address, old: Address | None) -> Row:
+    """Return the row of a new address that looks like a forgotten one, with the document that moves it."""
+    if old is None:
+        return row
+    document = f"if it is renamed, add `{move_document(old, address)}`"
+    lines = (
+        Line(LineKind.WARNING, LooksRenamed(name(str(old)))),
+        Line(LineKind.REMEDY, Remedy(sentence(document))),
+    )
+    return replace(row, lines=(*lines, *row.lines))
+
+
 def row_of(change: Change, voice: RowContext) -> Row:
     match change:
         case Create():
@@ -99,7 +115,8 @@ def row_of(change: Change, voice: RowContext) -> Row:
             return _segment_row(RowKind.ADOPT, change, change.attributes, lines, voice)
         case Update():
             lines = (*_reverts(change.attributes), *_reason(change.reason), *_setup(change))
-            kind = RowKind.STATE_ONLY if change.steps == Steps() and not change.attributes else RowKind.UPDATE
+            kind = RowKind.MOVE if change.is_move else RowKind.UPDATE
+            kind = RowKind.STATE_ONLY if change.steps == Steps() and not change.attributes else kind
             return _segment_row(kind, change, change.attributes, lines, voice)
         case Replace():
             lines = (*_reason(change.reason), *_setup(change), *_finalize(change))
@@ -244,6 +261,8 @@ def _reverts(changes: Iterable[AttributeChange]) -> Iterator[Line]:
 def _setup(change: SegmentChange) -> Iterator[Line]:
     for step in change.steps.setup:
         match step:
+            case MoveState():
+                yield Line(LineKind.REASON, MovedFrom(name(str(step.origin))))
             case UpdateSegment(turn=SetupPhase.FREE_NAMES, name=str(temporary)):
                 yield Line(LineKind.REASON, RenamedTemporarily(name(temporary)))
             case UpdateSegment(turn=SetupPhase.RENAME_CREATED):

@@ -20,6 +20,7 @@ class RowKind(StrEnum):
     DRIFT = "drift"
     CREATE = "create"
     ADOPT = "adopt"
+    MOVE = "move"
     UPDATE = "update"
     STATE_ONLY = "state-only"
     """The definition is another one, and nothing is sent for it."""
@@ -35,6 +36,7 @@ _SYMBOLS = {
     RowKind.CREATE: "+",
     RowKind.ADOPT: "←",
     RowKind.UPDATE: "~",
+    RowKind.MOVE: "→",
     RowKind.REPLACE: "±",
     RowKind.REFILL: "↺",
     RowKind.FORGET: "−",

@@ -17,9 +17,11 @@ from reconciler.render.document.statements import (
     CountsDiffer,
     Dropped,
     IdentifiersRejected,
+    LooksRenamed,
     MembersLeftBehind,
     MembersLost,
     MembersNotCompared,
+    MovedFrom,
     Note,
     OldSegmentKept,
     OldSegmentMissing,
@@ -62,6 +64,8 @@ def statement_text(one: Statement) -> str:
             return _of_members(one)
         case RenamedTemporarily() | RenamedAfterCreate() | ReplacementDiscarded() | ReplacementRenamed():
             return _of_setup(one)
+        case MovedFrom() | LooksRenamed():
+            return _of_address(one)
         case OldSegmentKept():
             advice = "and audiences built on it keep using it: point them to the new one"
             return f"the old segment stays at Criteo as “{one.name}”, {advice}"
@@ -116,6 +120,19 @@ def _of_setup(
             return f"an earlier replacement is discarded{stays}"
         case ReplacementRenamed():
             return f"the partly filled replacement is renamed “{one.name}”"
+        case _:
+            assert_never(one)
+
+
+def _of_address(one: MovedFrom | LooksRenamed) -> str:
+    match one:
+        case MovedFrom():
+            return f"moved from {one.address}: its segment, members and state follow"
+        case LooksRenamed():
+            return (
+                f"looks like {one.address} under another name, which this plan forgets: a second segment is "
+                "filled, and audiences built on the old one keep it"
+            )
         case _:
             assert_never(one)
 

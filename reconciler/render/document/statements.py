@@ -109,6 +109,20 @@ class RenamedAfterCreate:
 
 
 @dataclass(frozen=True, slots=True)
+class MovedFrom:
+    """The address gets the segment, the members and the state of its old address."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class LooksRenamed:
+    """The new address has the source, the columns and the key of this forgotten one."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReplacementDiscarded:
     """An unfinished replacement is given up. `segment_remains`: its segment stays at Criteo."""
 
@@ -183,6 +197,8 @@ Statement = (
     | RevertsChange
     | RenamedTemporarily
     | RenamedAfterCreate
+    | MovedFrom
+    | LooksRenamed
     | ReplacementDiscarded
     | ReplacementRenamed
     | OldSegmentKept

@@ -131,6 +131,7 @@ def _of_run(event: RunStarted | PlanCreated | RunEnded) -> Fields:
                 "create",
                 "adopt",
                 "update",
+                "move",
                 "replace",
                 "refill",
                 "forget",

@@ -6,6 +6,7 @@ STYLES = {
     RowKind.CREATE: "green",
     RowKind.ADOPT: "green",
     RowKind.UPDATE: "yellow",
+    RowKind.MOVE: "cyan",
     RowKind.REPLACE: "magenta",
     RowKind.REFILL: "magenta",
     RowKind.FORGET: "cyan",

@@ -93,6 +93,7 @@ def test_a_plan_has_totals_by_kind_and_members() -> None:
         create=1,
         adopt=1,
         update=1,
+        move=0,
         replace=1,
         refill=0,
         forget=1,
