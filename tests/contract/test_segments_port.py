@@ -1,9 +1,10 @@
 """The contract of SegmentReader and SegmentWriter, for the real client at the emulator and for the fake."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,14 @@ from reconciler.core.errors import AuthenticationError, RejectedError
 from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
 from reconciler.core.ports import SegmentReader, SegmentWriter
-from reconciler.core.remote import DeleteResult, ItemFailure, NewSegment, Segment, SegmentPatch
+from reconciler.core.remote import (
+    DeleteResult,
+    ItemFailure,
+    NewSegment,
+    Segment,
+    SegmentPatch,
+    SharingStatus,
+)
 from reconciler.core.secret import Secret
 from reconciler.criteo.connection import connect
 from reconciler.criteo.grants import ClientCredentials, ClientKeys
@@ -37,6 +45,8 @@ class Remote:
     members: Callable[[str], frozenset[str]]
     rename: Callable[[str, str], None]
     delete: Callable[[str], None]
+    build: Callable[[str, Sequence[str]], object]
+    share: Callable[[str, SharingStatus], None]
 
 
 @contextmanager
@@ -47,7 +57,13 @@ def fake(_path: Path) -> Iterator[Remote]:
     def members(segment_id: str) -> frozenset[str]:
         return frozenset(criteo.accounts[ACCOUNT][segment_id].members)
 
-    yield Remote(criteo.reader, criteo.writer, clock, members, criteo.rename, criteo.delete)
+    def build(name: str, ids: Sequence[str]) -> None:
+        criteo.audiences[name] = frozenset(ids)
+
+    def share(segment_id: str, status: SharingStatus) -> None:
+        criteo.accounts[ACCOUNT][segment_id].sharing = status
+
+    yield Remote(criteo.reader, criteo.writer, clock, members, criteo.rename, criteo.delete, build, share)
 
 
 def emulated(switches: Switches) -> Callable[[Path], AbstractContextManager[Remote]]:
@@ -77,6 +93,8 @@ def emulated(switches: Switches) -> Callable[[Path], AbstractContextManager[Remo
                     emulator.members,
                     emulator.rename_by_hand,
                     emulator.delete_by_hand,
+                    partial(emulator.seed_audience, ACCOUNT, RETAILER),
+                    emulator.share_by_hand,
                 )
 
     return open_it
@@ -201,6 +219,24 @@ def test_segments_are_found_by_id_if_they_exist(remote: Remote) -> None:
     found = {item.id: item.name for item in remote.reader.segments_by_id(ACCOUNT, [three.id, two.id, one.id])}
     assert found == {one.id: "One", three.id: "By hand"}
     assert remote.reader.segments_by_id(ACCOUNT, []) == ()
+
+
+def test_the_audiences_built_on_segments_are_found(remote: Remote) -> None:
+    first, second, third = (made(remote, name) for name in ("Lapsed", "Loyal", "New"))
+    remote.build("Spring", [first.id, second.id])
+    remote.build("Summer", [first.id])
+    remote.build("Autumn", [third.id])
+    found = remote.reader.audiences_on(ACCOUNT, [first.id, second.id, first.id])
+    assert found == {first.id: ("Spring", "Summer"), second.id: ("Spring",)}
+    assert remote.reader.audiences_on(ACCOUNT, [made(remote, "Unused").id]) == {}
+
+
+def test_shared_segments_are_listed_as_shared(remote: Remote) -> None:
+    segment = made(remote)
+    assert (segment.sharing, segment.is_shared) == (SharingStatus.NOT_SHARED, False)
+    remote.share(segment.id, SharingStatus.SHARED_WITH_DEMAND_ACCOUNTS)
+    [listed] = remote.reader.segments(ACCOUNT)
+    assert (listed.sharing, listed.is_shared) == (SharingStatus.SHARED_WITH_DEMAND_ACCOUNTS, True)
 
 
 def test_members_are_a_set(remote: Remote) -> None:

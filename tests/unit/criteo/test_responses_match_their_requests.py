@@ -160,3 +160,24 @@ def test_a_segment_of_another_address_is_not_new(world: InMemoryEnvironment) -> 
     assert not world.run().errors
     assert known.members == world.members(ONE)
     assert len(world.criteo.accounts[ACCOUNT]) == 2
+
+
+def test_all_pages_of_audiences_are_read() -> None:
+    """An audience whose algebra names none of the segments may be built on any of them."""
+    first = [{"attributes": {"name": "Spring", "algebra": {"audienceSegmentId": "9"}}}]
+    pages = [
+        answer(200, {"data": first, "meta": {"totalItems": 2}}),
+        answer(200, {"data": [{"attributes": {"name": "Summer"}}], "meta": {"totalItems": 2}}),
+    ]
+    with connected(Script(pages), FakeClock()) as connection:
+        found = connection.reader.audiences_on(ACCOUNT, ["9", "10"])
+    assert found == {"9": ("Spring", "Summer"), "10": ("Summer",)}
+
+
+def test_an_answer_that_is_no_list_is_no_unused_segment() -> None:
+    script = Script([answer(200, {"hello": "world"})])
+    with (
+        connected(script, FakeClock()) as connection,
+        pytest.raises(RemoteError, match="no list of audiences"),
+    ):
+        connection.reader.audiences_on(ACCOUNT, ["9"])

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.core.members import Identifiers
 from reconciler.core.model import IdentifierType
-from reconciler.core.remote import Acknowledgement, NewSegment, SegmentPatch, Statistics
+from reconciler.core.remote import Acknowledgement, NewSegment, SegmentPatch, SharingStatus, Statistics
 from reconciler.criteo import errors
 from reconciler.criteo import wire_format as wire
 from reconciler.criteo.wire_format import Asked, Denied, UncertainAnswer
@@ -246,3 +246,32 @@ def test_what_a_problem_quotes_is_not_repeated() -> None:
 def test_an_error_in_place_of_a_list_is_no_empty_account() -> None:
     assert not wire.is_page({"data": None, "errors": [{"type": "availability", "code": "internal-error"}]})
     assert wire.is_page({"data": None, "meta": {"totalItems": 0}})
+
+
+def test_an_audience_names_the_segments_of_its_whole_algebra() -> None:
+    algebra = {
+        "and": [
+            {"audienceSegmentId": "1"},
+            {"or": [{"audienceSegmentId": "2"}, {"not": {"audienceSegmentId": "3"}}]},
+        ]
+    }
+    content = [{"id": "9", "attributes": {"name": "Spring", "algebra": algebra}}, {"id": "10"}]
+    found, total = wire.read_audiences({"data": content, "meta": {"totalItems": 2}})
+    assert total == 2
+    assert [(one.name, sorted(one.segment_ids)) for one in found] == [("Spring", ["1", "2", "3"]), ("", [])]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (None, SharingStatus.NOT_SHARED),
+        ("NotShared", SharingStatus.NOT_SHARED),
+        ("SharedWithAll", SharingStatus.SHARED_WITH_ALL),
+        ("SharedWithSome", SharingStatus.UNKNOWN),
+    ],
+)
+def test_a_sharing_status_may_be_missing_or_new(status: str | None, expected: SharingStatus) -> None:
+    item = {"id": "9", "attributes": {"contactList": {"sharingStatus": status}}}
+    segment = wire.read_segment(item, "1")
+    assert segment
+    assert segment.sharing is expected
