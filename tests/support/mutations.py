@@ -25,7 +25,7 @@ from reconciler.core.approval.model import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
 from reconciler.core.plan import address_planner as standing
 from reconciler.core.plan import lost_access, planner, suppressed_removals
-from reconciler.core.plan.changes import Update, address_of
+from reconciler.core.plan.changes import Forget, Update, address_of
 from reconciler.core.plan.names import Settled
 from reconciler.core.plan.steps import PromoteReplacement
 from reconciler.core.state import resource, unconfirmed_requests
@@ -217,14 +217,16 @@ def adopts(change: Callable[..., tuple[Any, ...]]) -> tuple[tuple[object, str, M
     return (standing, "why_not_ours", asked(change)), (creates, "why_not_ours", asked(change))
 
 
-def one_environment(address: Any, tag: Any, holdings: Any, segments: Any) -> tuple[Any, ...]:
+def one_environment(address: Any, tag: Any, holdings: Any, segments: Any, former: Any) -> tuple[Any, ...]:
     """Ignore tags of other environments."""
-    return address, tag, holdings, {at: one for at, one in segments.items() if _is_owned(one, tag)}
+    owned = {at: one for at, one in segments.items() if _is_owned(one, tag)}
+    return address, tag, holdings, owned, former
 
 
-def one_state(address: Any, tag: Any, holdings: Any, segments: Any) -> tuple[Any, ...]:
+def one_state(address: Any, tag: Any, holdings: Any, segments: Any, former: Any) -> tuple[Any, ...]:
     """Ignore tags of other states."""
-    return address, tag, holdings, {at: one for at, one in segments.items() if not _is_owned(one, tag)}
+    others = {at: one for at, one in segments.items() if not _is_owned(one, tag)}
+    return address, tag, holdings, others, former
 
 
 def _is_owned(segment: Any, tag: Any) -> bool:
@@ -297,8 +299,8 @@ def no_lock(_original: Any) -> Any:
 # ---- 9. Forgetting
 
 
-def drops(forgets: Any, *_: Any) -> Any:
-    return (replace(one, drop_state=True) for one in forgets)
+def drops(ended: Any, *_: Any) -> Any:
+    return (replace(one, drop_state=True) if isinstance(one, Forget) else one for one in ended)
 
 
 def stays_forgotten(original: Any) -> Any:
@@ -559,7 +561,7 @@ MUTANTS = (
     Mutant("two runs can't write one environment", "the lock", ((MemoryStore, "lock", no_lock),)),
     Mutant(LOST, "counts are compared", ((observe, "loss", gives(None)), (standing, "loss", gives(None)))),
     Mutant(LOST, "nobody counts as held", ((observe, "doubted", unchanged),)),
-    Mutant(FORGET, "the resource state is kept", ((planner, "_forgets", then(drops)),)),
+    Mutant(FORGET, "the resource state is kept", ((planner, "endings", then(drops)),)),
     Mutant(FORGET, "what returns is managed again", ((run, "_complete", stays_forgotten),)),
     Mutant("no personal data is shown", "errors tell no identifier", ((transfer, SENT, tells),)),
 )

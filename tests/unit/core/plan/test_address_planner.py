@@ -270,7 +270,7 @@ def test_a_name_that_a_forgotten_segment_has_is_not_taken_from_it(world):
     world.wishes[other], world.people["others"] = DesiredSegment("Buyers"), frozenset("z")
     [blocked] = world.plan().blocked
     assert "which reconciler created for offsite/buyers" in blocked.finding.problem
-    assert "keep its `name:` (the title may change freely)" in blocked.finding.remedy
+    assert "under another name, add `{kind: Moved, from: " in blocked.finding.remedy
 
 
 def test_a_guard_blocks_its_address_and_the_rest_of_the_plan_is_still_shown(world):
