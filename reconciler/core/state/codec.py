@@ -8,6 +8,7 @@ change of a field raises FORMAT_VERSION. An error names the field, never its con
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -209,10 +210,11 @@ def _malformed(at: str, wanted: str) -> StorageError:
 def _object(kind: type[T]) -> Decode:
     """Decode an object that has exactly the fields of `kind` as keys."""
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    keys = frozenset(names)
     fill = make_dict_structure_fn(kind, _CONVERTER)
 
     def decode(data: object, _: object) -> T:
-        if not isinstance(data, dict) or data.keys() != set(names):
+        if not isinstance(data, dict) or data.keys() != keys:
             raise _MalformedError(f"an object with exactly the keys {', '.join(names)}")
         return fill(data, kind)
 
@@ -315,9 +317,10 @@ def _stamp(time: datetime) -> str:
 
 
 def _enum(value: object, kind: type[StrEnum]) -> StrEnum:
-    if not isinstance(value, str) or value not in list(kind):
-        raise _MalformedError(f"one of {', '.join(kind)}")
-    return kind(value)
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return kind(value)
+    raise _MalformedError(f"one of {', '.join(kind)}")
 
 
 def _part(value: object, _: object) -> tuple[str, str]:
