@@ -12,6 +12,7 @@ from reconciler.apply.recorder import ApplyContext, StateRecorder
 from reconciler.apply.updates import update_segments
 from reconciler.core.plan.changes import SegmentChange
 from reconciler.core.plan.steps import (
+    AdoptSegment,
     ConfirmCreate,
     CreateSegment,
     DiscardReplacement,
@@ -24,7 +25,9 @@ from reconciler.core.remote import BULK_ITEMS
 from reconciler.core.state import unconfirmed_requests as requests
 from reconciler.core.state.resource import RetiredSegment
 
-SetupStepT = TypeVar("SetupStepT", MoveState, ConfirmCreate, DiscardReplacement, UpdateSegment, CreateSegment)
+SetupStepT = TypeVar(
+    "SetupStepT", MoveState, AdoptSegment, ConfirmCreate, DiscardReplacement, UpdateSegment, CreateSegment
+)
 SetupItemT = TypeVar("SetupItemT", tuple[SegmentChange, UpdateSegment], tuple[SegmentChange, CreateSegment])
 
 
@@ -37,9 +40,13 @@ def run_setup(
     """
     for change, _ in _steps(ledger, changes, MoveState):
         ledger.move(change.spec.address)
-    for change, adopt in _steps(ledger, changes, ConfirmCreate):
-        holding = ledger.holding(change.spec.address, adopt.slot)
-        ledger.put(change.spec.address, adopt.slot, requests.record_recovered(holding, adopt.segment_id))
+    for _, adopt in _steps(ledger, changes, AdoptSegment):
+        for ref in adopt.resource.references:
+            tools.state.store_snapshot(ref, tools.engine.file(ref))
+        ledger.write(adopt.resource)
+    for change, confirm in _steps(ledger, changes, ConfirmCreate):
+        holding = ledger.holding(change.spec.address, confirm.slot)
+        ledger.put(change.spec.address, confirm.slot, requests.record_recovered(holding, confirm.segment_id))
     for turn in SetupPhase:
         patches = [one for one in _steps(ledger, changes, UpdateSegment) if one[1].turn == turn]
         for chunk in _chunks(patches):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from reconciler.core.adoption import Adoption
 from reconciler.core.credential import Credential
 from reconciler.core.errors import Finding
 from reconciler.core.lifecycle import MovedAudience, RemovedAudience, selects
@@ -13,8 +14,8 @@ from reconciler.core.promotion.gates import NOTHING_PROMOTED, PromotionRecord
 class DesiredState:
     """The content of the manifests of one environment. `notes` are warnings.
 
-    `removed` and `moved` are the documents of these kinds. `placeholders` are values of the scaffold that
-    were not replaced: real calls need all of them replaced.
+    `removed`, `moved` and `adoptions` are the documents of these kinds, also those that were applied.
+    `placeholders` are values of the scaffold that were not replaced: real calls need all of them replaced.
     """
 
     environment: Environment
@@ -25,6 +26,7 @@ class DesiredState:
     promotion: PromotionRecord = NOTHING_PROMOTED
     removed: tuple[RemovedAudience, ...] = ()
     moved: tuple[MovedAudience, ...] = ()
+    adoptions: tuple[Adoption, ...] = ()
 
     @property
     def audiences(self) -> tuple[Audience, ...]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from reconciler.core.adoption import Adoption, Baseline
 from reconciler.core.credential import Application, Credential
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import Finding
@@ -69,6 +70,18 @@ def build(
         placeholders=placeholders,
         removed=tuple(map(_removed, inventory.declared["Removed"])),
         moved=tuple(map(_moved, inventory.declared["Moved"])),
+        adoptions=tuple(map(_adoption, inventory.declared["Adopt"])),
+    )
+
+
+def _adoption(document: ManifestDocument) -> Adoption:
+    value = document.root.value
+    return Adoption(
+        address=Address.parse(value["address"]),
+        segment_id=value["segmentId"],
+        baseline=Baseline(value["baseline"]),
+        place=document.place("address"),
+        file=value.get("file", ""),
     )
 
 

@@ -20,6 +20,7 @@ KINDS = {
     "Audience": "audience.schema.json",
     "Moved": "moved.schema.json",
     "Removed": "removed.schema.json",
+    "Adopt": "adopt.schema.json",
 }
 # Keys whose values are not text; a test derives them from the schemas.
 TYPED = frozenset(

@@ -1,7 +1,7 @@
 """Read the inputs of the planner once: segments, resource states, members. Reads only."""
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.core.desired_state import DesiredState
@@ -25,6 +25,7 @@ from reconciler.core.reuse import is_reached
 from reconciler.core.state.model import StateHead
 from reconciler.core.state.moves import with_moves, without_superseded
 from reconciler.core.state.resource import ResourceState, SegmentState, Slot, remaining
+from reconciler.operations.adopt_segments import adopt_segments, adoptions
 from reconciler.operations.read_sources import NO_READINGS, EarlierReadings, read_sources
 from reconciler.operations.suppressed import departures
 
@@ -76,12 +77,13 @@ def observe(
     listing = _listed(accounts, {spec.key.account_id for spec in desired.segments})
     _probe_others(specs, accounts, readers)
     check()
-    segments = _confirmed(accounts, resources.values(), listing)
+    segments = _confirmed(accounts, (*_held(resources.values()), *adoptions(desired, resources)), listing)
     present = {one.id: one for listed in segments.values() for one in listed}
     lineage = state.head.lineage if state.head else ""
     confirmed = with_confirmed_creates(resources.values(), present, desired.environment.name, lineage)
     resources |= {at: confirmed[at] for at in removed}
-    held = _receiving(specs, resources, present)
+    adopted = adopt_segments(desired, specs, resources, lineage, segments, engine, now)
+    held = _receiving(specs, {**resources, **adopted.resources}, present)
     asked = [one for at, (slot, one) in held.items() if at in counted and slot == "current"]
     statistics = counts([one for one in asked if is_computed(one, now)], accounts, progress)
     lost = {at for at, (_, one) in held.items() if loss(one, statistics.get(one.segment_id), now)}
@@ -91,6 +93,8 @@ def observe(
         return spec.address not in lost and is_reached(spec, resource, target, present, now)
 
     read = read_sources(specs, engine, earlier, reached, now, progress)
+    for address in adopted.unread:
+        read.targets.pop(address, None)
     progress("comparing members")
     comparisons = _comparisons(engine, {at: one for at, (_, one) in held.items()}, read.targets, lost)
     applied = [one for one in resources.values() if one.lists]
@@ -106,7 +110,7 @@ def observe(
         statistics=statistics,
         rates=rates(readers),
         now=now,
-        unread=read.unread,
+        unread=read.unread | adopted.unread,
         departures=departures(specs, resources, present, comparisons, read.targets, lists, engine),
         lists=lists,
         records=read.records,
@@ -116,6 +120,8 @@ def observe(
         conflicts=moves.conflicts,
         superseded=state.superseded,
         users=_users(desired, [resources[at] for at in removed], present, accounts),
+        adopted=adopted.resources,
+        not_adoptable=adopted.not_adoptable,
     )
 
 
@@ -164,7 +170,7 @@ def listed(
     accounts: Mapping[str, SegmentReader], resources: Iterable[ResourceState], needed: Container[str]
 ) -> dict[str, tuple[Segment, ...]]:
     """Return the segments of each account, with unlisted segments that are found by ID."""
-    return _confirmed(accounts, resources, _listed(accounts, needed))
+    return _confirmed(accounts, _held(resources), _listed(accounts, needed))
 
 
 def _listed(accounts: Mapping[str, SegmentReader], needed: Container[str]) -> dict[str, tuple[Segment, ...]]:
@@ -190,19 +196,23 @@ def _probe_others(
             readers[credential].probe(account)
 
 
+def _held(resources: Iterable[ResourceState]) -> Iterator[tuple[str, str]]:
+    """Yield the account and the ID of each segment in the state."""
+    for resource in resources:
+        yield from ((held.key.account_id, held.segment_id) for held in resource.segments if held.segment_id)
+
+
 def _confirmed(
     accounts: Mapping[str, SegmentReader],
-    resources: Iterable[ResourceState],
+    wanted: Iterable[tuple[str, str]],
     segments: Mapping[str, tuple[Segment, ...]],
 ) -> dict[str, tuple[Segment, ...]]:
     """Look up a segment by ID if the listing lacks it, before it counts as missing."""
     missing: dict[str, list[str]] = defaultdict(list)
     ids = {account: {one.id for one in listed} for account, listed in segments.items()}
-    for resource in resources:
-        for holding in resource.segments:
-            account = holding.key.account_id
-            if account in ids and holding.segment_id and holding.segment_id not in ids[account]:
-                missing[account].append(holding.segment_id)
+    for account, segment_id in wanted:
+        if account in ids and segment_id not in ids[account]:
+            missing[account].append(segment_id)
     return {
         account: (*listed, *(accounts[account].segments_by_id(account, ids) if ids else ()))
         for account, listed in segments.items()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError, Finding, StorageError
-from reconciler.core.members import AudienceRequest, SnapshotRef, TargetMembers
-from reconciler.core.model import Address, SegmentSpec, Source
+from reconciler.core.members import SnapshotRef, TargetMembers
+from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.ports import MemberEngine, SegmentReader, StateWriter
 from reconciler.core.state.rebuild import (
     RebuildScan,
@@ -22,6 +22,7 @@ from reconciler.core.state.rebuild import (
     unmade,
 )
 from reconciler.core.state.resource import ResourceState
+from reconciler.operations.adopt_segments import file_request
 
 
 def scan_segments(
@@ -119,20 +120,14 @@ def members_in_file(file: Path, spec: SegmentSpec, engine: MemberEngine, today: 
 
     Raises ConfigurationError if it has none.
     """
-    kind = (spec.key.identifier_type, spec.key.hashing)
-    audience = replace(
-        spec.audience,
-        source=Source((glob.escape(file.name),), place=spec.audience.source.place),
-        columns=tuple(one for one in spec.audience.columns if one[0] == kind[0]),
-        places=(),
-        exclusion_lists=(),
-    )
-    request = AudienceRequest(audience, (kind,))
-    built = engine.build([request], today, lambda _: None)[audience.name]
+    pattern, place = glob.escape(file.name), spec.audience.source.place
+    request = file_request(spec, pattern, place, spec.audience.name)
+    built = engine.build([request], today, lambda _: None)[request.audience.name]
     if isinstance(built, ConfigurationError):
         causes = built.findings or [Finding("", built.problem, built.remedy)]
         findings = [Finding(str(file), one.problem, one.remedy) for one in causes]
         raise ConfigurationError(f"{file} can't be read as members of {spec.address}", findings=findings)
+    kind = request.kinds[0]
     target = built[kind]
     if not target.members:
         raise ConfigurationError(

@@ -140,6 +140,22 @@ def back(world: World) -> None:
     world.change("buyers", "[email]", "[email, customer]")
 
 
+def another_tools(world: World) -> None:
+    """One segment is adopted, and one replaced. The state has been lost, and their tags are gone."""
+    world.apply()
+    with world.project.emulator() as emulator:
+        found = {"email" if "(email)" in one.name else "customer": one.id for one in emulator.segments()}
+        for segment_id in found.values():
+            emulator.describe_by_hand(segment_id, "by another tool")
+    shutil.rmtree(world.project.root / ".reconciler" / "state")
+    world.file("adopt").write_text(
+        "---\n".join(
+            f'kind: Adopt\naddress: {name}/buyers\nsegmentId: "{segment_id}"\nbaseline: {baseline}\n'
+            for (name, segment_id), baseline in zip(sorted(found.items()), ("replace", "reuse"), strict=True)
+        )
+    )
+
+
 def shrunk(world: World) -> None:
     world.apply()
     world.people(range(20))
@@ -354,6 +370,7 @@ WORLDS: dict[str, Callable[[World], None]] = {
     "replace": replaced,
     "forget": left,
     "adopt": back,
+    "adopt-segments": another_tools,
     "blocked-by-guards": shrunk,
     "foreign-name": foreign,
     "gone-at-criteo": gone,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from reconciler.core.adoption import Adoption, Baseline, adopted_resource
 from reconciler.core.errors import Finding
 from reconciler.core.members import EMPTY_SNAPSHOT, NO_DELTA, Delta, DropReason, SnapshotRef, TargetMembers
 from reconciler.core.model import (
@@ -57,11 +58,13 @@ from reconciler.core.plan.reasons import (
     Removed,
     RemovedAndKept,
     RemovedAndMissing,
+    SegmentAdopted,
     SegmentMissing,
     SourceChanged,
     UnknownMembersRemain,
 )
 from reconciler.core.plan.steps import (
+    AdoptSegment,
     CreateSegment,
     DiscardReplacement,
     MoveState,
@@ -108,7 +111,7 @@ def target(count: int, drops: tuple[tuple[DropReason, int], ...] = DROPS, hashed
     return TargetMembers(members, EMPTY_SNAPSHOT, rows, drops, hashed=hashed, newest=NOW - timedelta(hours=2))
 
 
-def members(before: int, after: int, delta: Delta, **more: object) -> MemberChange:
+def members(before: int | None, after: int, delta: Delta, **more: object) -> MemberChange:
     return MemberChange(before, target(after), delta, **more)
 
 
@@ -249,6 +252,7 @@ def plan(
 
 LAPSED = spec("lapsed-90d", "Lapsed buyers, 90 days (offsite-email)")
 HIGH = spec("high-value", "High value 2026 (offsite-email)")
+CATS = spec("cat-owners", "Cat owners (offsite-email)")
 GOLD = spec("loyalty-gold", "Loyalty gold (onsite-customer)", CUSTOMER)
 CHANGED = members(412_006, 427_335, Delta(0, 18_240, 2_911))
 RENAMED = AttributeChange("name", "High value (offsite-email)", HIGH.name)
@@ -261,6 +265,25 @@ LOST = Finding(
     "check the consent and the account in Criteo; if the segments really were deleted, set in "
     "environment.yaml: guards: {maxMissing: 50%}",
 )
+
+
+def adopting(one: SegmentSpec, segment_id: str, baseline: Baseline, change: MemberChange) -> Adopt:
+    """Return the change that adopts a segment of another tool."""
+    adoption = Adoption(one.address, segment_id, baseline, one.place)
+    tagged = AttributeChange("description", "by another tool", "[reconciler 7f3a9c21b4-7f3a]")
+    patch = UpdateSegment("current", one.key.account_id, description=one.description)
+    setup = (AdoptSegment(adoption, adopted_resource(adoption, one, NOW)), patch)
+    reason = SegmentAdopted(segment_id, baseline)
+    return Adopt(one, (tagged,), change, Steps(setup, sending(change)), reason)
+
+
+def replacing(one: SegmentSpec, segment_id: str) -> Replace:
+    """Return the change that adopts a segment of another tool and replaces it."""
+    adoption = Adoption(one.address, segment_id, Baseline.REPLACE, one.place)
+    change, step = replacement(one, 38_212), AdoptSegment(adoption, adopted_resource(adoption, one, NOW))
+    steps = replace(change.steps, setup=(step, *change.steps.setup))
+    reason, unknown = SegmentAdopted(segment_id, Baseline.REPLACE), replace(change.members, before=None)
+    return replace(change, attributes=(), members=unknown, steps=steps, reason=reason)
 
 
 def _blocked(address: Address, *findings: tuple[str, str]) -> tuple[Blocked, ...]:
@@ -431,6 +454,21 @@ CASES: dict[str, tuple[Plan, Environment]] = {
                 Steps((UpdateSegment("current", EMAIL.account_id, HIGH.name),)),
                 ManagedAgain(datetime(2026, 10, 2, tzinfo=UTC)),
             )
+        ),
+        ENVIRONMENT,
+    ),
+    "adopt-segments": (
+        plan(
+            adopting(LAPSED, "88120", Baseline.REUSE, members(None, 412_006, Delta(0, 412_006, 0))),
+            adopting(HIGH, "88121", Baseline.ASSUME, members(None, 80_112, Delta(0, 80_112, 2_911))),
+            replacing(GOLD, "88122"),
+            blocked=_blocked(
+                CATS.address,
+                (
+                    "segment 88123 has the ownership tag of another environment or address",
+                    "if nothing else manages it, delete the tag from its description in Criteo",
+                ),
+            ),
         ),
         ENVIRONMENT,
     ),

@@ -13,6 +13,7 @@ from support.fakes.state import MemoryStore
 
 from reconciler.apply import ApplyContext, Report, apply
 from reconciler.apply.readings import store_readings
+from reconciler.core.adoption import Adoption
 from reconciler.core.credential import Application, Credential
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.events import Event
@@ -89,7 +90,7 @@ class InMemoryEnvironment:
     `lists` are further ones by file name, or that one as it is delivered, if it is not whole. `matches` are
     people with another value than their own in the column that lists are matched with; `second_rows` are
     people with a second row, and what that has there. `paused` are audiences; `all_paused`: the environment
-    is paused.
+    is paused. The people in the file of each of the `adoptions` are `assumed`.
     """
 
     wishes: dict[Address, DesiredSegment] = field(default_factory=dict)
@@ -107,6 +108,8 @@ class InMemoryEnvironment:
     on_plan: Callable[[Plan], None] = lambda _plan: None
     emit: Callable[[Event], None] = lambda _event: None
     environment: str = "test"
+    adoptions: dict[Address, Adoption] = field(default_factory=dict)
+    assumed: dict[Address, frozenset[str]] = field(default_factory=dict)
     deadline: datetime | None = None
     paused: set[str] = field(default_factory=set)
     all_paused: bool = False
@@ -124,8 +127,16 @@ class InMemoryEnvironment:
             self.environment, api, "file:state", "data", (), guards=self.guards, paused=self.all_paused
         )
         specs = tuple(self._spec(address, wish) for address, wish in sorted(self.wishes.items()))
+        adoptions = tuple(one for address, one in self.adoptions.items() if address in self.wishes)
         credential = Credential(CREDENTIAL, Application("clientCredentials", "env:ID", "env:SECRET"))
-        return DesiredState(environment, (credential,), specs, removed=self.removed, moved=self.moved)
+        return DesiredState(
+            environment,
+            (credential,),
+            specs,
+            removed=self.removed,
+            moved=self.moved,
+            adoptions=adoptions,
+        )
 
     def _spec(self, address: Address, wish: DesiredSegment) -> SegmentSpec:
         audience = Audience(
@@ -159,6 +170,9 @@ class InMemoryEnvironment:
     def _sources(self) -> None:
         """Return the sources: every identifier type has the same members, under other names."""
         self.engine.broken = self.broken
+        for address in self.assumed.keys() & self.wishes.keys():
+            kind = self.wishes[address].kind
+            self.engine.people[str(address)] = People({kind: self.wire(self.assumed[address], kind)})
         for audience in {address.audience for address in self.wishes}:
             rows, out = self.rows(audience), self.kept_out(audience)
             lists = {f"{audience}/{name}": one for name, one in self.lists_of(audience).items()}

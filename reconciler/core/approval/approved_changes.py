@@ -18,6 +18,7 @@ from reconciler.core.plan.changes import (
     kind_of,
 )
 from reconciler.core.plan.model import Plan
+from reconciler.core.plan.steps import AdoptSegment
 from reconciler.core.rounding import rounded_count
 from reconciler.core.state.resource import ResourceState, SegmentState, remaining
 
@@ -66,7 +67,14 @@ def _approved_segment(
         rounded_count(target.count),
         target.digest if lineage else "",
         approved_lists(change),
+        adopted_as(change),
     )
+
+
+def adopted_as(change: SegmentChange) -> str:
+    """Return the digest of the `Adopt` document that a change carries out; "" if it adopts nothing."""
+    adoptions = (step.adoption.digest for step in change.steps.setup if isinstance(step, AdoptSegment))
+    return next(adoptions, "")
 
 
 def forgotten_as(change: Forget) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from reconciler.core.approval.approved_changes import (
+    adopted_as,
     forgotten_as,
     is_pinned,
     members_moved,
@@ -68,6 +69,9 @@ def _of_segment(
     if change.spec.definition != entry.definition:
         yield "its definition is not the approved one"
         return
+    recorded = started and resource is not None
+    if adopted_as(change) != entry.adopts and not recorded:
+        yield "the Adopt document is not the approved one: it has another segment, baseline or file"
     begun = started or (resource is not None and not_before(resource.current.completed_at, approved.made_at))
     yield from _counts(change, entry, resource, effective_limits(approved, context).tolerance, begun=begun)
     yield from lists_lost(change, entry, effective_limits(approved, context).tolerance)

@@ -31,7 +31,7 @@ def not_members_only(
 
 _WHY_NOT = {
     ChangeKind.CREATE: "it is to be created",
-    ChangeKind.ADOPT: "it is to be managed again",
+    ChangeKind.ADOPT: "its segment is to be adopted",
     ChangeKind.UPDATE: "its definition is not the one that was applied",
     ChangeKind.MOVE: "it is to be moved from its old address",
     ChangeKind.REPLACE: "it is to be replaced",

@@ -27,7 +27,8 @@ class ApprovedChange:
 
     `adds` and `removes` count the whole change, with the part that an interrupted run has sent already.
     `members_digest` is the keyed digest of the members, or "" if the state had no key yet. `lists` are in
-    the order of the definition.
+    the order of the definition. `adopts` is the digest of the `Adopt` document that the change carries out,
+    or "".
     """
 
     address: Address
@@ -38,6 +39,7 @@ class ApprovedChange:
     size: RoundedCount
     members_digest: str = ""
     lists: tuple[ApprovedList, ...] = ()
+    adopts: str = ""
 
     @property
     def is_change(self) -> bool:

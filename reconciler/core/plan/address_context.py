@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from reconciler.core.adoption import Adoption
 from reconciler.core.members import TargetMembers
 from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.plan.observed import MemberDiff
@@ -23,6 +24,7 @@ class AddressContext:
     name of each unconfirmed create. `readable` are the listed accounts. `quiet` is `api.gracePeriod`.
     `origin` is the old address that the state still has the resource state under. `former` are the tags of
     all old addresses. `owned` are the IDs of all segments in the state.
+    `adoption` is set if `resource` is the first one of a segment that this plan adopts.
     """
 
     spec: SegmentSpec
@@ -42,6 +44,7 @@ class AddressContext:
     origin: Address | None = None
     former: tuple[Tag, ...] = ()
     owned: frozenset[str] = frozenset()
+    adoption: Adoption | None = None
 
     @property
     def untracked(self) -> Iterator[Segment]:

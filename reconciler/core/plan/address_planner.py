@@ -35,11 +35,13 @@ from reconciler.core.plan.reasons import (
     MembersUnknown,
     NameSetAgain,
     Reason,
+    SegmentAdopted,
     SegmentMissing,
     SourceChanged,
     TeardownInterrupted,
 )
 from reconciler.core.plan.steps import (
+    AdoptSegment,
     ConfirmCreate,
     CreateSegment,
     DiscardReplacement,
@@ -82,8 +84,9 @@ def plan_address(context: AddressContext) -> SegmentChange | Finding | None:
         return replacement
     setup = (
         *((MoveState(context.origin),) if context.origin else ()),
-        *_adoptions("current", resource.current, current),
-        *_adoptions("replacement", resource.replacement, replacement),
+        *_adopted(context, resource),
+        *_confirmed("current", resource.current, current),
+        *_confirmed("replacement", resource.replacement, replacement),
     )
     if current is None:
         return _create(context, setup)
@@ -123,7 +126,11 @@ def _resolve(context: AddressContext, slot: Slot, holding: SegmentState) -> Segm
     )
 
 
-def _adoptions(slot: Slot, before: SegmentState | None, after: SegmentState | None) -> tuple[SetupStep, ...]:
+def _adopted(context: AddressContext, resource: ResourceState) -> tuple[SetupStep, ...]:
+    return (AdoptSegment(context.adoption, resource),) if context.adoption else ()
+
+
+def _confirmed(slot: Slot, before: SegmentState | None, after: SegmentState | None) -> tuple[SetupStep, ...]:
     if before and before.intent and after and after.segment_id:
         return (ConfirmCreate(slot, after.segment_id),)
     return ()
@@ -172,6 +179,9 @@ def _keep(
     if finding := unfit(context.spec, segment, touched=bool(attributes) or transfer is not None):
         return finding
     steps, members = Steps(setup, transfer), _moving(current, context.target, comparison, transfer)
+    if context.adoption:
+        adopted = SegmentAdopted(segment.id, context.adoption.baseline)
+        return Adopt(context.spec, attributes, replace(members, before=None), steps, adopted)
     if resource.forgotten_at:
         return Adopt(context.spec, attributes, members, steps, ManagedAgain(resource.forgotten_at))
     if resource.current.intent:
@@ -220,6 +230,8 @@ def _replace(
     reason: Reason = KeyChanged(tuple(one.name for one in attributes))
     if not attributes:
         reason = MembersUnknown(current.segment_id)
+    if context.adoption:
+        reason = SegmentAdopted(current.segment_id, context.adoption.baseline)
     return Replace(
         spec, attributes, members, replace(steps, finalize=_succession(context, current, old, setup)), reason
     )

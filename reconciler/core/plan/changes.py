@@ -63,7 +63,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Manage a forgotten segment again."""
+    """Manage a segment that exists: a forgotten one again, or one that another tool created."""
 
     spec: SegmentSpec
     attributes: tuple[AttributeChange, ...]

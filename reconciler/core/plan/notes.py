@@ -31,6 +31,7 @@ def notes(
     yield from _ineffective_lists(changes, observed)
     yield from _retired_segments(desired, observed)
     yield from _unknown_members(desired, observed)
+    yield from _leftover_adoptions(desired, observed)
     yield from _rejected_identifiers(specs, observed)
     yield from differs_on_purpose(desired)
     yield from weaker_gates(desired, observed)
@@ -121,14 +122,30 @@ def _retired_segments(desired: DesiredState, observed: ObservedState) -> Iterato
 
 
 def _unknown_members(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
-    """Yield one note for all segments that may contain members from before the state was lost."""
+    """Yield one note for all segments that may contain members from before the state or the adoption."""
     lost = [
         address for address, resource in sorted(observed.resources.items()) if resource.members_unknown_before
     ]
     if lost:
         yield (
-            f"the state was rebuilt: unknown members may remain in segments of {_named(lost)}. `reconciler "
-            f"state rebuild {desired.environment.name} --replace` makes the next apply replace these segments"
+            f"unknown members may remain in adopted or rebuilt segments: {_named(lost)}. `reconciler state "
+            f"rebuild {desired.environment.name} --replace` makes the next apply replace these segments"
+        )
+
+
+def _leftover_adoptions(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
+    """Yield notes about the `Adopt` documents of addresses that the state has already."""
+    done, other = list[Address](), list[Address]()
+    for one in sorted(desired.adoptions, key=lambda one: one.address):
+        if resource := observed.resources.get(one.address):
+            ours = any(held.segment_id == one.segment_id for held in resource.segments)
+            (done if ours else other).append(one.address)
+    if done:
+        yield f"adopted: {_named(done)}. Remove the Adopt documents of these addresses"
+    if other:
+        yield (
+            f"not adopted: {_named(other)} had a segment already, which stays. Remove the Adopt documents of "
+            "these addresses"
         )
 
 

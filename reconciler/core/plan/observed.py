@@ -62,7 +62,8 @@ class ObservedState:
     remove from each segment of removed addresses, `users` the audiences built on those that are to be
     deleted, both by segment ID. `resources` are as after all moves, of which `origins` and `conflicts` state
     the old addresses by new one. `superseded` are old addresses whose move was interrupted, with the new
-    ones.
+    ones. `adopted` are the first resource states of segments that this plan adopts, and `not_adoptable` why
+    it does not adopt others.
     """
 
     head: StateHead | None
@@ -83,3 +84,10 @@ class ObservedState:
     origins: Mapping[Address, Address] = field(default_factory=dict)
     conflicts: Mapping[Address, Address] = field(default_factory=dict)
     superseded: Mapping[Address, Address] = field(default_factory=dict)
+    adopted: Mapping[Address, ResourceState] = field(default_factory=dict)
+    not_adoptable: Mapping[Address, Finding] = field(default_factory=dict)
+
+    @property
+    def managed(self) -> Mapping[Address, ResourceState]:
+        """Return the resource states that the plan is made for: of the state, and of adopted segments."""
+        return {**self.resources, **self.adopted}

@@ -71,7 +71,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         *_unless(paused, unproved(wanted, desired, observed)),
     )
     registry = NameRegistry.of(
-        desired.environment.name, _lineage(observed), listed.values(), observed.resources.values(), waiting
+        desired.environment.name, _lineage(observed), listed.values(), observed.managed.values(), waiting
     )
     settled = resolve_names((*wanted, *ending), registry, paused.union(one.address for one in alone))
     leaving = _suppressed(specs.values(), decided, desired, observed, segments)
@@ -182,18 +182,22 @@ def _decide(
     specs: Iterable[SegmentSpec],
     pending: frozenset[tuple[str, str]],
 ) -> dict[Address, SegmentChange | Finding | None]:
-    found = match_unconfirmed(observed.resources.values(), segments)
+    found, managed = match_unconfirmed(observed.managed.values(), segments), observed.managed
+    adoptions = {one.address: one for one in desired.adoptions if one.address in observed.adopted}
     lineage = _lineage(observed)
     slots: tuple[Slot, Slot] = ("current", "replacement")
     owned = frozenset(one.segment_id for known in observed.resources.values() for one in known.segments)
     decided: dict[Address, SegmentChange | Finding | None] = {}
     claimed: list[str] = []
     for spec in specs:
+        if not_adoptable := observed.not_adoptable.get(spec.address):
+            decided[spec.address] = not_adoptable
+            continue
         context = AddressContext(
             spec=spec,
             environment=desired.environment.name,
             tag=tag(desired.environment.name, spec.address, lineage),
-            resource=observed.resources.get(spec.address),
+            resource=managed.get(spec.address),
             target=observed.targets[spec.address],
             comparison=observed.comparisons.get(spec.address),
             segments=segments,
@@ -209,6 +213,7 @@ def _decide(
             origin=observed.origins.get(spec.address),
             former=_former(desired, observed, spec.address),
             owned=owned,
+            adoption=adoptions.get(spec.address),
         )
         change = decided[spec.address] = plan_address(context)
         if change is not None and not isinstance(change, Finding):

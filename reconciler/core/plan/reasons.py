@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from reconciler.core.adoption import Baseline
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentMissing:
@@ -16,6 +18,14 @@ class ManagedAgain:
     """The address was forgotten, and is in the manifests again."""
 
     forgotten_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentAdopted:
+    """An `Adopt` document brings a segment under management that another tool created."""
+
+    segment_id: str
+    baseline: Baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +49,14 @@ class KeyChanged:
 
 @dataclass(frozen=True, slots=True)
 class MembersUnknown:
-    """The state was lost, and the members of this segment are unknown."""
+    """The members of this segment are unknown: it was adopted, or its state was lost."""
 
     segment_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class AllSentAgain:
-    """The state was lost, and the members are unknown: all wanted members are sent."""
+    """The members are unknown, since the segment was adopted or its state lost: all wanted ones are sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,7 @@ class TeardownInterrupted:
 
 @dataclass(frozen=True, slots=True)
 class UnknownMembersRemain:
-    """The state was lost: only known members are removed."""
+    """The segment was adopted, or its state was lost: only known members are removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,7 @@ class RemovedAndMissing:
 Reason = (
     SegmentMissing
     | ManagedAgain
+    | SegmentAdopted
     | CreateConfirmed
     | CreateRepeated
     | KeyChanged

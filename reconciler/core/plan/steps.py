@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
+from reconciler.core.adoption import Adoption
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address, SegmentKey
 from reconciler.core.plan.observed import MemberDiff
-from reconciler.core.state.resource import MemberSlot, Slot
+from reconciler.core.state.resource import MemberSlot, ResourceState, Slot
 
 
 class SetupPhase(IntEnum):
@@ -43,6 +44,14 @@ class MoveState:
     """Move the resource state from its old address to this one. No call."""
 
     origin: Address
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptSegment:
+    """Record the first resource state of an existing segment, as the first step of all. No call."""
+
+    adoption: Adoption
+    resource: ResourceState
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,7 @@ class SendMembers:
     not_before: datetime | None = None
 
 
-SetupStep = MoveState | CreateSegment | ConfirmCreate | UpdateSegment | DiscardReplacement
+SetupStep = MoveState | AdoptSegment | CreateSegment | ConfirmCreate | UpdateSegment | DiscardReplacement
 FinishStep = UpdateSegment | PromoteReplacement
 
 

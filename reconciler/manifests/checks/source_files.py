@@ -43,12 +43,12 @@ def _missing(inventory: ManifestIndex, folder: Path, name: str) -> Iterator[Issu
     def matches(pattern: str) -> bool:
         return _matches(folder, pattern)
 
-    for audience in inventory.declared["Audience"]:
-        for path, pattern in _patterns(audience):
+    for document in (*inventory.declared["Audience"], *inventory.declared["Adopt"]):
+        for path, pattern in _patterns(document):
             if not matches(pattern):
                 problem = f"no file below the data root, {name}, matches this pattern"
                 remedy = "correct the pattern, bring the files, or point `--data-root` at them"
-                yield Issue(audience.place(*path), IssueRank.SCHEMA, problem, remedy)
+                yield Issue(document.place(*path), IssueRank.SCHEMA, problem, remedy)
 
 
 def _matches(folder: Path, pattern: str) -> bool:
@@ -58,11 +58,13 @@ def _matches(folder: Path, pattern: str) -> bool:
         return False
 
 
-def _patterns(audience: ManifestDocument) -> Iterator[tuple[tuple[PathStep, ...], str]]:
-    for index, pattern in audience.texts("source", "files"):
+def _patterns(document: ManifestDocument) -> Iterator[tuple[tuple[PathStep, ...], str]]:
+    if pattern := document.text_of("file"):
+        yield ("file",), pattern
+    for index, pattern in document.texts("source", "files"):
         yield ("source", "files", index), pattern
-    for number in range(len(audience.value("exclude") or [])):
-        for index, pattern in audience.texts("exclude", number, "files"):
+    for number in range(len(document.value("exclude") or [])):
+        for index, pattern in document.texts("exclude", number, "files"):
             yield ("exclude", number, "files", index), pattern
 
 

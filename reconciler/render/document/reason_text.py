@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from reconciler.core.adoption import Baseline
 from reconciler.core.plan.reasons import (
     AllSentAgain,
     ApplyResumed,
@@ -17,6 +18,7 @@ from reconciler.core.plan.reasons import (
     Removed,
     RemovedAndKept,
     RemovedAndMissing,
+    SegmentAdopted,
     SegmentMissing,
     SourceChanged,
     TeardownInterrupted,
@@ -31,6 +33,8 @@ def reason_text(one: Reason) -> str:
             return f"{' and '.join(one.attributes)} can't be changed in place"
         case ManagedAgain():
             return f"it was forgotten on {one.forgotten_at:%Y-%m-%d} and is in the manifests again"
+        case SegmentAdopted():
+            return f"adopts segment {name(one.segment_id)}: {_BASELINES[one.baseline]}"
         case SegmentMissing() | CreateConfirmed() | MembersUnknown() | RemovedAndMissing():
             return _OF_SEGMENTS[type(one)].format(name(one.segment_id))
         case CreateRepeated() | ApplyResumed() | SourceChanged() | AllSentAgain() | NameSetAgain():
@@ -43,19 +47,24 @@ def reason_text(one: Reason) -> str:
             assert_never(one)
 
 
+_BASELINES = {
+    Baseline.REUSE: "all wanted members are sent, and other members may remain",
+    Baseline.ASSUME: "all wanted members are sent, and unwanted members in the file of Adopt are removed",
+    Baseline.REPLACE: "a new segment replaces it, because its members are unknown",
+}
 _OF_SEGMENTS = {
     SegmentMissing: "segment {} is missing at Criteo; audiences built on it break",
     CreateConfirmed: "segment {} was created by an earlier run; the response was lost",
-    MembersUnknown: "the members of segment {} are unknown since the state was lost",
+    MembersUnknown: "a new segment replaces segment {}, because its members are unknown",
     RemovedAndMissing: "removed from the manifests; segment {} is missing at Criteo",
 }
 _SENTENCES = {
     CreateRepeated: "an earlier create is unconfirmed, and the segment does not exist",
     ApplyResumed: "an earlier apply was interrupted; this apply resumes it",
     SourceChanged: "an earlier apply was interrupted and the source has changed since",
-    AllSentAgain: "its members are unknown since the state was lost: all wanted members are sent",
+    AllSentAgain: "its members are unknown: all wanted members are sent",
     TeardownInterrupted: "a teardown was interrupted; all wanted members are sent again",
-    UnknownMembersRemain: "the state was lost: only known members are removed, and others may stay",
+    UnknownMembersRemain: "only known members are removed: unknown members may stay",
     NameSetAgain: "an unconfirmed request may still change the name; the name is set again afterwards",
     DefinitionOnly: "definition only; no API call",
     DefinitionChanged: "the definition changed since it was applied",

@@ -109,7 +109,7 @@ def _found(
         case VerificationOutcome.MISSING:
             return f"Criteo has no segment {name(result.segment_id)}"
         case VerificationOutcome.INCOMPLETE if resource and (lost := resource.current.members_unknown_before):
-            return f"the state was rebuilt on {stamp(lost)}: unknown members may hide a loss"
+            return f"unknown members from before {stamp(lost)} may hide a loss"
         case VerificationOutcome.INCOMPLETE:
             return "a transfer, a create or a replacement is unfinished"
         case VerificationOutcome.DEFINITION_CHANGED:

@@ -60,7 +60,13 @@ def test_every_key_is_described(kind: str) -> None:
     """What an editor shows on hover."""
     for part in parts(schema.load(kind)):
         for key, value in part.get("properties", {}).items():
-            described = "description" in value or key in {"kind", "hashing", "grant", "identifierType"}
+            described = "description" in value or key in {
+                "kind",
+                "hashing",
+                "grant",
+                "identifierType",
+                "baseline",
+            }
             assert described or key == "name", f"{kind}: {key}"
 
 

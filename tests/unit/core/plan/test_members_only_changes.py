@@ -36,7 +36,7 @@ RENAMED = cases.update(cases.LAPSED, cases.CHANGED, cases.RENAMED)
 ADOPTED = Adopt(cases.LAPSED, (), cases.CHANGED, Steps(), "back")
 BEYOND: tuple[tuple[Change, str], ...] = (
     (CREATED, "it is to be created"),
-    (ADOPTED, "it is to be managed again"),
+    (ADOPTED, "its segment is to be adopted"),
     (FORGOTTEN, "it is to be forgotten"),
     (cases.replacement(cases.LAPSED, 3), "it is to be replaced"),
     (EMPTIED, "it is to be emptied"),
