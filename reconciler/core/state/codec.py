@@ -101,52 +101,52 @@ def parse(content: bytes) -> Object:
 
 
 def encode_head(head: StateHead) -> Object:
-    return _encode(head)
+    return encode_value(head)
 
 
 def decode_head(data: object) -> StateHead:
-    return _decode(data, StateHead, "head")
+    return decode_value(data, StateHead, "head")
 
 
 def encode_resource(resource: ResourceState) -> Object:
-    return _encode(resource)
+    return encode_value(resource)
 
 
 def decode_resource(data: object) -> ResourceState:
-    return _decode(data, ResourceState, "resource")
+    return decode_value(data, ResourceState, "resource")
 
 
 def encode_state(state: StateVersion) -> Object:
-    return _encode(state)
+    return encode_value(state)
 
 
 def decode_state(data: object) -> StateVersion:
-    state = _decode(data, StateVersion, "state")
+    state = decode_value(data, StateVersion, "state")
     if len({resource.address for resource in state.resources}) != len(state.resources):
         raise _malformed("resources", "one for each address")
     return state
 
 
 def encode_records(records: ReadRecords) -> Object:
-    return _encode(records)
+    return encode_value(records)
 
 
 def records_in(content: bytes | None) -> ReadRecords:
     """Return the records of readings; none if the content is lost, damaged or of another format."""
     try:
-        return _decode(parse(content or b""), ReadRecords, "records")
+        return decode_value(parse(content or b""), ReadRecords, "records")
     except StorageError:
         return ReadRecords()
 
 
 def encode_verifications(verifications: Verifications) -> Object:
-    return _encode(verifications)
+    return encode_value(verifications)
 
 
 def verifications_in(content: bytes | None) -> Verifications:
     """Return the verifications; none if the content is lost, damaged or of another format."""
     try:
-        found = _decode(parse(content or b""), Verifications, "verifications")
+        found = decode_value(parse(content or b""), Verifications, "verifications")
     except StorageError:
         return Verifications()
     return found if found.is_whole else Verifications()
@@ -154,32 +154,34 @@ def verifications_in(content: bytes | None) -> Verifications:
 
 def dump_series(month: SeriesMonth) -> bytes:
     """Return the bytes of a month of points: many, and therefore on one line."""
-    return _signed(_encode(month), indent=None)
+    return _signed(encode_value(month), indent=None)
 
 
 def series_in(content: bytes | None, month: str) -> SeriesMonth:
     """Return the points of a month; none if the content is lost, damaged, of another format or month."""
     try:
-        found = _decode(parse(content or b""), SeriesMonth, "series")
+        found = decode_value(parse(content or b""), SeriesMonth, "series")
     except StorageError:
         return SeriesMonth(month)
     return found if found.month == month else SeriesMonth(month)
 
 
 def encode_promotion(lock: PromotionLock) -> Object:
-    return _encode(lock)
+    return encode_value(lock)
 
 
 def decode_promotion(data: object) -> PromotionLock:
-    return _decode(data, PromotionLock, "lock")
+    return decode_value(data, PromotionLock, "lock")
 
 
-def _encode(value: object) -> Object:
+def encode_value(value: object) -> Object:
+    """Return a value that the format declares as a JSON object."""
     encoded: Object = _CONVERTER.unstructure(value)
     return encoded
 
 
-def _decode(data: object, kind: type[T], root: str) -> T:
+def decode_value(data: object, kind: type[T], root: str) -> T:
+    """Return the value of that kind. The error names the field, or `root`."""
     try:
         return _CONVERTER.structure(data, kind)
     except (BaseValidationError, _MalformedError, StorageError) as error:
