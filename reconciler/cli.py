@@ -35,6 +35,7 @@ COMMANDS = {
     "status": "Show members, last sync and activation time",
     "verify": "Check that sent members arrived at Criteo, and match",
     "report": "Report sizes, churn and match rates over time, as text or one HTML page",
+    "audit": "Show the log of runs, and verify that it is whole",
     "explain": "Show why one address changes, and why rows are dropped",
     "find": "Find identifiers in segments, exclusion lists and saved versions",
     "auth": "Get and store Criteo's consent; show when it expires",

@@ -8,11 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.core.audit.model import Actor, ActorSource, is_actor_name
 from reconciler.core.errors import ConfigurationError
 
 MEMORY_LIMIT = "RECONCILER_MEMORY_LIMIT"
 SIZE = re.compile(r"(6[4-9]|[7-9]\d|[1-9]\d{2,6})MB|[1-9]\d{0,3}GB")
 RUN_ADDRESSES = ("CI_JOB_URL", "BUILD_URL")
+ACTORS = (
+    ("GITHUB_ACTIONS", ("GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"), ActorSource.GITHUB),
+    ("GITLAB_CI", ("GITLAB_USER_LOGIN",), ActorSource.GITLAB),
+)
+"""The variable that a CI system sets in each job, those that name who started the job, and the system."""
+UNNAMED = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +27,7 @@ class Settings:
     """What was said on the command line and around it. `environ` is for secret references only.
 
     `ci`: output is kept and read by many (the variable CI is set, as all CI systems do). `dumb`: whatever
-    shows it knows of no cursor that could be moved.
+    shows it knows of no cursor that could be moved. `actor`: who CI says started the job, or the user here.
     """
 
     directory: Path
@@ -33,6 +40,7 @@ class Settings:
     dumb: bool
     memory_limit: str
     who: str
+    actor: Actor
     environ: Mapping[str, str]
 
 
@@ -58,6 +66,7 @@ def read_settings(
         dumb=_is_dumb(),
         memory_limit=_memory_limit(environ.get(MEMORY_LIMIT, "1GB")),
         who=_who(environ),
+        actor=_actor(environ),
         environ=environ,
     )
 
@@ -99,6 +108,19 @@ def _who(environ: Mapping[str, str]) -> str:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):
         return socket.gethostname()
+
+
+def _actor(environ: Mapping[str, str]) -> Actor:
+    """Return who started the job, as CI says; elsewhere the user of the operating system."""
+    for running, names, source in ACTORS:
+        if environ.get(running, "").lower() == "true":
+            found = next((environ[name] for name in names if environ.get(name)), "")
+            return Actor(found if is_actor_name(found) else UNNAMED, source)
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = ""
+    return Actor(user if is_actor_name(user) else UNNAMED, ActorSource.MACHINE)
 
 
 def _without_login(address: str) -> str:

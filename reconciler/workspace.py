@@ -88,6 +88,10 @@ class Workspace:
         """Return the writers by credential; only apply calls this."""
         return {name: connection.writer() for name, connection in self._connected().items()}
 
+    def trace_ids(self) -> tuple[str, ...]:
+        """Return the trace IDs of Criteo's responses, by credential; the newest of each."""
+        return tuple(one for connection in self._connections.values() for one in connection.trace_ids)
+
     def reader_of(self, address: Address) -> SegmentReader:
         """Return the reader of an address; any reader, if it was removed from the manifests."""
         readers = self.readers()

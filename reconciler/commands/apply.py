@@ -15,9 +15,11 @@ from reconciler.commands.support.approvals import (
     refills,
     terms_of,
 )
+from reconciler.commands.support.audited import Caller, locked
 from reconciler.commands.support.console import screen
 from reconciler.commands.support.options import (
     STANDARD_OUTPUT,
+    ActorName,
     CommonOptions,
     CountMembers,
     DeadlineTime,
@@ -32,6 +34,7 @@ from reconciler.commands.support.options import (
 from reconciler.commands.support.outputs import FormOptions, OutputFiles, output_files
 from reconciler.commands.support.planning import earlier_readings, make_plan
 from reconciler.commands.support.run import Run, record_run
+from reconciler.core.audit.model import RunCommand
 from reconciler.render.document.model import DocumentType
 from reconciler.workspace import WRITING, open_workspace
 
@@ -42,6 +45,7 @@ class ApplyOptions:
 
     environment: Environment
     yes: Yes
+    actor: ActorName
     events: Annotated[
         str | None,
         click.option(
@@ -87,6 +91,7 @@ def command(stop: object, /, options: ApplyOptions) -> int:
     if options.forms.as_json and events == STANDARD_OUTPUT:
         raise click.UsageError("--json and --events - both want standard output: give one of them a file")
     shown = screen(settings, taken=options.forms.as_json or events == STANDARD_OUTPUT)
+    caller = Caller.of(RunCommand.APPLY, settings, options.actor)
 
     def work(run: Run, page: OutputFiles) -> int:
         terms = terms_of(options.approvals, settings.directory, environment)
@@ -95,12 +100,12 @@ def command(stop: object, /, options: ApplyOptions) -> int:
             run.start(space, settings.who)
             with ExitStack() as held:
                 with shown.progress:
-                    state = held.enter_context(space.store.lock(settings.who))
+                    state, entry = held.enter_context(locked(space, caller, run.id))
                     counted = None if options.statistics else refills(terms)
                     earlier = earlier_readings(state, read_sources=options.read_sources)
                     planned = make_plan(space, state, inputs.only, run.events, counted, earlier)
                 kind, deadline = DocumentType.APPLY, options.deadline
-                job = ApplyRun(space, state, shown, run, page, asked, held, kind, deadline)
+                job = ApplyRun(space, state, shown, run, page, asked, held, entry, kind, deadline)
                 return apply_or_refuse(job, planned, terms, yes=options.yes, whole=not inputs.only)
 
     with output_files(options.forms, settings, DocumentType.APPLY, environment, options.files) as page:

@@ -16,8 +16,10 @@ from reconciler.commands.support.approvals import (
     check_terms,
     terms_of,
 )
+from reconciler.commands.support.audited import Caller, locked
 from reconciler.commands.support.console import CommandConsole, screen
 from reconciler.commands.support.options import (
+    ActorName,
     CommonOptions,
     Environment,
     Only,
@@ -29,6 +31,7 @@ from reconciler.commands.support.options import (
 from reconciler.commands.support.outputs import FormOptions, OutputFiles, output_files
 from reconciler.commands.support.planning import make_teardown
 from reconciler.commands.support.run import Run, record_run
+from reconciler.core.audit.model import RunCommand
 from reconciler.core.errors import RefusedError
 from reconciler.core.model import Environment as EnvironmentManifest
 from reconciler.core.plan.observed import TeardownEnd
@@ -65,6 +68,7 @@ class TeardownOptions:
             help="The name of the environment: required if it has no `sample`, as production.",
         ),
     ]
+    actor: ActorName
     approved: Approved
     approved_digest: ApprovedDigest
     only: Only
@@ -126,7 +130,7 @@ def _plan(
 def _tear_down(
     options: TeardownOptions, settings: Settings, shown: CommandConsole, page: OutputFiles, asked: StopSignal
 ) -> int:
-    kind = DocumentType.TEARDOWN
+    kind, caller = DocumentType.TEARDOWN, Caller.of(RunCommand.TEARDOWN, settings, options.actor)
 
     def work(run: Run) -> int:
         name = options.environment
@@ -137,9 +141,9 @@ def _tear_down(
             run.start(space, settings.who)
             with ExitStack() as held:
                 with shown.progress:
-                    state = held.enter_context(space.store.lock(settings.who))
+                    state, entry = held.enter_context(locked(space, caller, run.id))
                     planned = make_teardown(space, state, options.only, options.end, run.events)
-                job = ApplyRun(space, state, shown, run, page, asked, held, kind)
+                job = ApplyRun(space, state, shown, run, page, asked, held, entry, kind)
                 return apply_or_refuse(job, planned, terms, yes=options.yes, whole=not options.only)
 
     return record_run(None, settings, shown.progress, work)

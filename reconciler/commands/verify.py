@@ -3,14 +3,22 @@
 from collections.abc import Container
 from dataclasses import dataclass
 from typing import Annotated
-from uuid import uuid4
 
 import click
 
+from reconciler.commands.support.audited import Caller, locked
 from reconciler.commands.support.json_output import json_output
-from reconciler.commands.support.options import AsJson, CommonOptions, Environment, Only, with_options
+from reconciler.commands.support.options import (
+    ActorName,
+    AsJson,
+    CommonOptions,
+    Environment,
+    Only,
+    with_options,
+)
 from reconciler.commands.support.selection import selected
 from reconciler.commands.support.session import Session, open_session
+from reconciler.core.audit.model import RunCommand
 from reconciler.core.endpoints import EndpointKind, endpoint_kind
 from reconciler.core.errors import LockedError, NotComputedError, NotVerifiedError
 from reconciler.core.model import Address
@@ -40,6 +48,7 @@ class VerifyOptions:
         bool,
         click.option("--wait", is_flag=True, help="Wait until Criteo has computed what was sent."),
     ]
+    actor: ActorName
     as_json: AsJson
     only: Only
     common: CommonOptions
@@ -74,7 +83,7 @@ def command(stop: object, /, options: VerifyOptions) -> None:
     ):
         with session.shown.progress:
             checks = _checks(session, options)
-        kept = _kept(session, checks)
+        kept = _kept(session, checks, Caller.of(RunCommand.VERIFY, session.settings, options.actor))
         now, figures = session.space.clock.now(), session.shown.figures
         results, kind = [one.result for one in checks], endpoint_kind(session.space.desired.environment.api)
         page.content = verification_values(options.environment, kind, results, kept.stored, now, figures)
@@ -100,18 +109,19 @@ def _checks(session: Session, options: VerifyOptions) -> Checks:
     return wait_for_computation(found, check, readers.values(), space.clock) if options.wait else found
 
 
-def _kept(session: Session, checks: Checks) -> Kept:
+def _kept(session: Session, checks: Checks, caller: Caller) -> Kept:
     """Store final results. The lock is held for this write only."""
     if not any(one.result.outcome.is_kept for one in checks):
         return Kept(frozenset(), frozenset())
-    environment, store = session.space.desired.environment.name, session.space.store
+    environment = session.space.desired.environment.name
     try:
-        with store.lock(session.settings.who) as state:
+        with locked(session.space, caller) as (state, entry):
             stored, changed = store_verifications(state, session.space.desired, checks)
+            entry.changed("verified", stored)
             proofs = proofs_of(state.verifications().verifications)
             points = verified_points((one.result for one in checks if one.spec.address in stored), proofs)
             now = session.space.clock.now()
-            store_points(state, SeriesRun(uuid4().hex, PointKind.VERIFY, now, points))
+            store_points(state, SeriesRun(entry.id, PointKind.VERIFY, now, points))
             return Kept(stored, changed)
     except LockedError as error:
         return Kept(

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from reconciler.core.approval.model import ApprovalRecord
+from reconciler.core.audit.model import AuditLog
 from reconciler.core.members import (
     AudienceRequest,
     Batch,
@@ -295,6 +296,10 @@ class StateStore(Protocol):
         ...
 
     def reader(self) -> StateReader: ...
+
+    def audit(self) -> AuditLog:
+        """Return the log of runs. It is usable with and without the state lock."""
+        ...
 
     def sealed(self) -> SecretStore:
         """Return the secrets of the environment. They are usable with and without the state lock."""

@@ -43,12 +43,20 @@ HEADERS = {
 class Connection:
     """The connection of one credential. Close it, or use it in a `with`."""
 
-    def __init__(self, http: httpx.Client, session: RetryingSession, gate: RateLimiter) -> None:
+    def __init__(
+        self, http: httpx.Client, exchange: Transport, session: RetryingSession, gate: RateLimiter
+    ) -> None:
         self._http = http
+        self._exchange = exchange
         self._session = session
         self._gate = gate
         self.reader = CriteoReader(session)
         self.inspector = CriteoInspector(session, self.reader)
+
+    @property
+    def trace_ids(self) -> tuple[str, ...]:
+        """Return the trace IDs of responses, which Criteo's support asks for."""
+        return tuple(self._exchange.trace_ids)
 
     def writer(self) -> CriteoWriter:
         """Return the writer. Only commands that change segments use it; `plan` does not.
@@ -103,8 +111,9 @@ def connect(
     )
     http = _client(base_url, seconds, transport)
     gate = RateLimiter(clock, grant.calls_a_minute, share)
-    session = RetryingSession(Transport(http, auth, gate, clock), gate, clock, version, chance)
-    return Connection(http, session, gate)
+    exchange = Transport(http, auth, gate, clock)
+    session = RetryingSession(exchange, gate, clock, version, chance)
+    return Connection(http, exchange, session, gate)
 
 
 def redeem(

@@ -1,6 +1,7 @@
 """One attempt of a request and its outcome: a response, a rejection, or unknown. Never repeats a request."""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -8,6 +9,7 @@ from datetime import timedelta
 import httpx
 import orjson
 
+from reconciler.core.audit.model import MOST_TRACE_IDS
 from reconciler.core.errors import AuthenticationError, ReconcilerError
 from reconciler.core.ports import Clock
 from reconciler.criteo.answers import unreadable
@@ -96,13 +98,17 @@ Outcome = Succeeded | Rejected | RateLimited | TokenExpired | NotSent | OutcomeU
 
 
 class Transport:
-    """Sends calls, each once, after the wait for the rate limit."""
+    """Sends calls, each once, after the wait for the rate limit.
+
+    `trace_ids` are the newest of those that responses had.
+    """
 
     def __init__(self, http: httpx.Client, auth: TokenAuth, gate: RateLimiter, clock: Clock) -> None:
         self._http = http
         self._clock = clock
         self._auth = auth
         self._gate = gate
+        self.trace_ids: deque[str] = deque(maxlen=MOST_TRACE_IDS)
 
     def send(self, call: ApiCall, leaving: Callable[[], None]) -> Outcome:
         """Send the call and return its outcome. `leaving` is called right before the request is sent.
@@ -140,6 +146,8 @@ class Transport:
         answer = _json(response.content)
         people = call.content if call.private and _speaks(response, answer) else None
         body = redact_echoes(answer, SensitiveRequest(self._auth.secrets(), people or b""))
+        if found := trace(body):
+            self.trace_ids.append(found)
         outcome = _read(call, response.status_code, body, self._clock.now() - started)
         if isinstance(outcome, Rejected | TokenExpired) and isinstance(outcome.error, AuthenticationError):
             self._auth.named(outcome.error)

@@ -10,6 +10,7 @@
     sources.json                          what sources were read: advisory, see `core/reuse.py`
     verifications.json                    what arrived: advisory, see `core/verification.py`
     series/MONTH.json                     counts over time: advisory, see `core/series.py`
+    audit/NUMBER.json                     what each run did, each entry once: see `audit_log.py`
 
 Every object that changes has the token of the lease it was written under, and a nonce: two writes are
 never the same bytes, so that a store that compares contents can't take one for the other.

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from reconciler.buckets.bucket import Bucket
+from reconciler.core.audit.model import AuditLog
 from reconciler.core.errors import StorageError
 from reconciler.core.ports import SecretStore, StateReader, StateWriter
 from reconciler.core.state.model import LockHolder
 from reconciler.state import lease as leasing
+from reconciler.state.audit_log import BucketAuditLog
 from reconciler.state.bucket_layout import LEASE, BucketLayout
 from reconciler.state.bucket_reader import BucketReader, StoreContext
 from reconciler.state.bucket_writer import BucketWriter
@@ -37,6 +39,9 @@ class BucketStore:
     def _lease_place(self) -> leasing.LeaseLocation:
         held = f"{self._objects.environment}: another run holds the state"
         return leasing.LeaseLocation(self._objects.bucket, LEASE, "apply", held)
+
+    def audit(self) -> AuditLog:
+        return BucketAuditLog(self._objects.bucket)
 
     def sealed(self) -> SecretStore:
         return BucketSecretStore(self._objects.bucket, self._around.now)

@@ -10,6 +10,7 @@
     DIRECTORY/sources.json                          what sources were read: advisory, see `core/reuse.py`
     DIRECTORY/verifications.json                    what arrived: advisory, see `core/verification.py`
     DIRECTORY/series/MONTH.json                     counts over time: advisory, see `core/series.py`
+    DIRECTORY/audit/NUMBER.json                     what each run did, each entry once: see `audit_log.py`
 
 Each file is replaced as a whole, so a reader needs no lock. The key is there before the head, the head
 before any resource state, and a snapshot before the resource state that names it.
@@ -26,6 +27,7 @@ from reconciler.core.state.codec import UnsupportedFormatError, decode_head, dec
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
 from reconciler.disk.atomic import names_in, read_file
+from reconciler.state.audit_log import AUDIT
 from reconciler.state.versions import HISTORY, document_name, saved_state, serials
 
 KEY_LENGTH = 32
@@ -94,6 +96,7 @@ class LocalLayout:
         self.records_file = directory / SOURCES
         self.verifications_file = directory / VERIFICATIONS
         self.series = directory / SERIES
+        self.audit = directory / AUDIT
 
     def resource_file(self, address: Address) -> Path:
         return self.resources / resource_name(address)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.core.approval.model import ApprovalRecord, record_approval
+from reconciler.core.audit.model import AuditLog
 from reconciler.core.errors import CorruptSnapshotError, Finding, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import DEFAULT_RETENTION, Address, Retention
@@ -40,6 +41,7 @@ from reconciler.disk.atomic import (
 )
 from reconciler.disk.file_lock import file_lock, holder_of
 from reconciler.disk.private_dir import private_directory
+from reconciler.state.audit_log import LocalAuditLog
 from reconciler.state.local_layout import (
     GO_BACK,
     KEY_LENGTH,
@@ -98,6 +100,9 @@ class LocalStore:
             remedy=f"end that process: {holder_of(self._files.lock) or 'it is not locked'}",
         )
 
+    def audit(self) -> AuditLog:
+        return LocalAuditLog(self._files.audit)
+
     def sealed(self) -> SecretStore:
         return LocalSecretStore(self._files.secrets, self._now)
 
@@ -108,7 +113,13 @@ class LocalStore:
         taken = f"{files.environment}: another run holds the state"
         with file_lock(files.lock, taken, who, self._now()):
             files.head()
-            for directory in (files.directory, files.resources, files.snapshots, files.history):
+            for directory in (
+                files.directory,
+                files.resources,
+                files.snapshots,
+                files.history,
+                files.audit,
+            ):
                 remove_temporary_files(private_directory(directory))
             writer = LocalWriter(files, self._invent, self._now, self._keep)
             try:

@@ -26,6 +26,7 @@ COMMANDS = [
     ("state", "history", "sandbox"),
     ("state", "lock", "list", "sandbox"),
     ("auth", "status", "sandbox"),
+    ("audit", "sandbox"),
 ]
 
 
@@ -165,6 +166,6 @@ def test_every_published_schema_is_that_of_a_command() -> None:
         kind.replace("_", "-")
         for kind in (
             "status", "explain", "validate", "doctor", "state", "state_history", "state_lock", "auth_status",
-            "verification", "diff", "report", "find",
+            "verification", "diff", "report", "find", "audit",
         )
     }  # fmt: skip

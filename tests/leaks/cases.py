@@ -29,17 +29,19 @@ OFFLINE = {
                "p.html"),
               ("apply", "sandbox", "--yes", "--members-only"),
               ("apply", "sandbox", "--yes", "--read-sources", "--deadline", "12:00Z"),
-              ("apply", "sandbox", "--yes", "--statistics"),
+              ("apply", "sandbox", "--yes", "--statistics", "--actor", "mona"),
               ("apply", "sandbox", "--yes", "--approved", "p.json", "--approved-digest",
                "sha256:" + "0" * 64)],
     "teardown": [
-        ("teardown", "sandbox", "--yes", "--confirm", "sandbox"),
+        ("teardown", "sandbox", "--yes", "--confirm", "sandbox", "--actor", "mona"),
         ("teardown", "sandbox", "--plan", "--delete", "--json"),
         ("teardown", "sandbox", "-y", "--confirm", "sandbox", "--delete", "--only", "raw/buyers", "--out",
          "p.json", "--markdown", "p.md", "--html", "p.html"),
         ("teardown", "sandbox", "-y", "--confirm", "sandbox", "--approved", "p.json", "--approved-digest",
          "sha256:" + "0" * 64),
     ],
+    "audit": [("audit", "sandbox"), ("audit", "sandbox", "--verify", "--json"),
+              ("audit", "sandbox", "--head", "2:sha256:" + "0" * 64)],
     "drift": [("drift", "sandbox"), ("drift", "sandbox", "--json", "--only", "raw/buyers"),
               ("drift", "sandbox", "--emulate", "--out", "p.json", "--markdown", "p.md", "--html", "p.html")],
     "show": [("show", "p.json"), ("show", "p.json", "--digest"), ("show", "p.json", "--json"),
@@ -47,7 +49,7 @@ OFFLINE = {
     "status": [("status", "sandbox"), ("status", "sandbox", "--statistics", "--only", "raw/buyers"),
                ("status", "sandbox", "--emulate"), ("status", "sandbox", "--json")],
     "verify": [("verify", "sandbox"), ("verify", "sandbox", "--json", "--only", "raw/buyers"),
-               ("verify", "sandbox", "--wait")],
+               ("verify", "sandbox", "--wait", "--actor", "mona")],
     "diff": [("diff", "sandbox", "sandbox"), ("diff", "sandbox", "sandbox", "--json"),
              ("diff", "sandbox", "sandbox", "--markdown")],
     "promote": [("promote", "sandbox", "production"),
@@ -69,18 +71,19 @@ OFFLINE = {
     "emulator revoke": [("emulator", "revoke", "sandbox")],
     "state show": [("state", "show", "sandbox"), ("state", "show", "sandbox", "--json")],
     "state history": [("state", "history", "sandbox"), ("state", "history", "sandbox", "--json")],
-    "state restore": [("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss")],
+    "state restore": [("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss", "--actor",
+                       "mona")],
     "state rebuild": [
         ("state", "rebuild", "sandbox"),
         ("state", "rebuild", "sandbox", "--adopt", "raw/buyers=1"),
-        ("state", "rebuild", "sandbox", "--reuse", "--yes"),
+        ("state", "rebuild", "sandbox", "--reuse", "--yes", "--actor", "mona"),
         ("state", "rebuild", "sandbox", "--replace", "-y"),
         ("state", "rebuild", "sandbox", "--assume-members", "data/people.csv", "--only", "raw/buyers", "-y"),
     ],
-    "state export": [("state", "export", "sandbox", ".reconciler/state/out.zip")],
-    "state import": [("state", "import", "sandbox", ".reconciler/state/out.zip", "--yes")],
+    "state export": [("state", "export", "sandbox", ".reconciler/state/out.zip", "--actor", "mona")],
+    "state import": [("state", "import", "sandbox", ".reconciler/state/out.zip", "--yes", "--actor", "mona")],
     "state lock list": [("state", "lock", "list", "sandbox"), ("state", "lock", "list", "sandbox", "--json")],
-    "state lock break": [("state", "lock", "break", "sandbox", "--id", "1234")],
+    "state lock break": [("state", "lock", "break", "sandbox", "--id", "1234", "--actor", "mona")],
     "emulator advance": [("emulator", "advance", "sandbox", "12h")],
     "emulator fault": [(*FAULT, "--operation", "token", "--times", "1", "--after", "1", "--for", "1s")],
 }  # fmt: skip
@@ -104,7 +107,7 @@ CODES = {
 }
 """How a row ends where it can't end with 0: manifests are in the way, and people are no CODEOWNERS; a folder
 has no lock to break, one apply keeps nothing, and no git is here to merge with."""
-ODD = {"--from": 0, "--base": 3, "--detailed-exitcode": 2, "--approved-digest": 6}
+ODD = {"--from": 0, "--base": 3, "--detailed-exitcode": 2, "--approved-digest": 6, "--head": 10}
 """The exit code of rows with these options: there are changes, and their digest is not known beforehand."""
 FIRST = {"show": ("plan", "sandbox", "--quiet", "--out", "p.json"),
          "verify": ("emulator", "advance", "sandbox", "1d")}  # fmt: skip

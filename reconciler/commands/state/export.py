@@ -5,11 +5,20 @@ from typing import Annotated
 
 import click
 
+from reconciler.commands.support.audited import Caller, locked
 from reconciler.commands.support.carried_state import PERSONAL, addresses, scratch_dir
-from reconciler.commands.support.options import STANDARD_OUTPUT, CommonOptions, Environment, with_options
+from reconciler.commands.support.options import (
+    STANDARD_OUTPUT,
+    ActorName,
+    CommonOptions,
+    Environment,
+    with_options,
+)
 from reconciler.commands.support.session import open_session
-from reconciler.core.errors import LockedError, StorageError
-from reconciler.core.state.model import StateVersion
+from reconciler.core.audit.model import RunCommand
+from reconciler.core.errors import StorageError
+from reconciler.core.ports import StateReader
+from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.state.archive import write_archive
 
 
@@ -18,6 +27,7 @@ class ExportOptions:
     """The environment, and the file to write."""
 
     environment: Environment
+    actor: ActorName
     file: Annotated[str, click.argument("file", metavar="FILE")]
     common: CommonOptions
 
@@ -36,15 +46,19 @@ def command(stop: object, /, options: ExportOptions) -> None:
         raise click.UsageError("a state is personal data: name a file; only you will be able to read it")
     with open_session(stop, environment, options.common) as session:
         space, path = session.space, session.settings.directory / options.file
-        if holder := space.store.holder():
-            problem = f"{environment}: a run is writing the state: {holder.description}"
-            raise LockedError(problem, remedy="wait for it to end")
-        state = space.store.reader()
-        head = state.head()
-        if head is None:
-            raise StorageError(f"{environment} has no state yet", remedy="the first apply begins it")
-        saved = StateVersion(head, state.resources(), space.clock.now())
-        with scratch_dir(space) as scratch, space.verifier(state.snapshot_file, state.key()) as verifier:
-            write_archive(path, saved, state.key(), verifier.file, scratch.note)
+        _head(space.store.reader(), environment)
+        caller = Caller.of(RunCommand.STATE_EXPORT, session.settings, options.actor)
+        with locked(space, caller) as (state, entry):
+            head = _head(state, environment)
+            saved = StateVersion(head, state.resources(), space.clock.now())
+            with scratch_dir(space) as scratch, space.verifier(state.snapshot_file, state.key()) as verifier:
+                write_archive(path, saved, state.key(), verifier.file, scratch.note)
+            entry.changed("exported", (one.address for one in saved.resources))
     click.echo(f"{environment}: exported serial {head.serial}, {addresses(saved)}")
     click.echo(f"  the file is readable by you alone; {PERSONAL}. Remove it once it is imported.", err=True)
+
+
+def _head(state: StateReader, environment: str) -> StateHead:
+    if head := state.head():
+        return head
+    raise StorageError(f"{environment} has no state yet", remedy="the first apply begins it")

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import click
 
+from reconciler.commands.support.audited import Caller, locked
 from reconciler.commands.support.carried_state import PERSONAL, addresses, scratch_dir
 from reconciler.commands.support.options import (
+    ActorName,
     CommonOptions,
     Environment,
     Yes,
@@ -17,6 +19,7 @@ from reconciler.commands.support.options import (
     with_options,
 )
 from reconciler.commands.support.session import open_session
+from reconciler.core.audit.model import RunCommand
 from reconciler.core.members import SnapshotRef
 from reconciler.render.numbers import stamp
 from reconciler.state.archive import Archive, import_archive, unpacking
@@ -29,6 +32,7 @@ class ImportOptions:
     environment: Environment
     file: Annotated[str, click.argument("file", metavar="FILE")]
     yes: Yes
+    actor: ActorName
     common: CommonOptions
 
 
@@ -48,12 +52,17 @@ def command(stop: object, /, options: ImportOptions) -> None:
         unpacking(session.settings.directory / options.file) as archive,
         scratch_dir(session.space) as scratch,
         session.space.verifier(_unpacked(archive, scratch.folder), archive.key) as verifier,
-        session.space.store.lock(session.settings.who) as state,
+        locked(session.space, Caller.of(RunCommand.STATE_IMPORT, session.settings, options.actor)) as (
+            state,
+            entry,
+        ),
     ):
         saved = archive.state
         question = f"Import {addresses(saved)}, as of {stamp(saved.saved_at)}, into {environment}?"
         confirm(options.yes, question, session.space.desired.environment)
         head = import_archive(archive, state, environment, verifier.file, session.space.clock.check)
+        if head != saved.head:
+            entry.changed("imported", (one.address for one in saved.resources))
     if head == saved.head:
         click.echo(f"{environment}: this state is here already, at serial {head.serial}; nothing was written")
     else:

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import click
 
+from reconciler.commands.support.audited import Caller, logged
 from reconciler.commands.support.json_output import json_output
-from reconciler.commands.support.options import AsJson, CommonOptions, Environment, with_options
+from reconciler.commands.support.options import ActorName, AsJson, CommonOptions, Environment, with_options
 from reconciler.commands.support.session import open_session
+from reconciler.core.audit.model import RunCommand
 from reconciler.render.json.state import lock_values
 from reconciler.render.json.values import DocumentKind
 
@@ -32,6 +34,7 @@ class LockBreakOptions:
             "--id", "lock_id", required=True, metavar="ID", help="The lock ID from `state lock list`."
         ),
     ]
+    actor: ActorName
     common: CommonOptions
 
 
@@ -69,5 +72,8 @@ def break_lock(stop: object, /, options: LockBreakOptions) -> None:
     """
     environment = options.environment
     with open_session(stop, environment, options.common) as session:
-        session.space.store.break_lock(options.lock_id)
+        space = session.space
+        caller = Caller.of(RunCommand.STATE_LOCK_BREAK, session.settings, options.actor)
+        with logged(space, space.store.reader(), caller):
+            space.store.break_lock(options.lock_id)
     click.echo(f"{environment}: the lock is broken; the next run waits until nothing can be under way")

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import click
 
+from reconciler.commands.support.audited import Caller, locked
 from reconciler.commands.support.options import (
+    ActorName,
     CommonOptions,
     Environment,
     Only,
@@ -17,6 +19,7 @@ from reconciler.commands.support.options import (
 )
 from reconciler.commands.support.selection import WILD, selected
 from reconciler.commands.support.session import Session, open_session
+from reconciler.core.audit.model import RunCommand
 from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.model import Address
 from reconciler.core.ports import StateReader, StateWriter
@@ -88,6 +91,7 @@ class RebuildOptions:
         ),
     ]
     yes: Yes
+    actor: ActorName
     only: Only
     common: CommonOptions
 
@@ -152,7 +156,8 @@ def command(stop: object, /, options: RebuildOptions) -> None:
 def _rebuilt(session: Session, options: RebuildOptions) -> tuple[ResourceState, ...]:
     """Under the lock, once that is confirmed."""
     space, shown, environment = session.space, session.shown, options.environment
-    with space.store.lock(session.settings.who) as state:
+    caller = Caller.of(RunCommand.STATE_REBUILD, session.settings, options.actor)
+    with locked(space, caller) as (state, entry):
         with shown.progress:
             seen = _look(space, state, options)
         print_look(environment, seen, shown.out)
@@ -161,7 +166,9 @@ def _rebuilt(session: Session, options: RebuildOptions) -> tuple[ResourceState, 
         question = f"Rebuild the state of {environment} ({addresses})?"
         confirm(options.yes or not number, question, space.desired.environment)
         space.clock.check()
-        return _written(space, state, seen, options, session)
+        done = _written(space, state, seen, options, session)
+        entry.changed("rebuilt", (one.address for one in done))
+        return done
 
 
 def _look(space: Workspace, state: StateReader, options: RebuildOptions) -> RebuildScan:

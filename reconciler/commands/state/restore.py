@@ -5,7 +5,9 @@ from typing import Annotated
 
 import click
 
+from reconciler.commands.support.audited import Caller, locked
 from reconciler.commands.support.options import (
+    ActorName,
     CommonOptions,
     Environment,
     Yes,
@@ -14,6 +16,7 @@ from reconciler.commands.support.options import (
     with_options,
 )
 from reconciler.commands.support.session import open_session
+from reconciler.core.audit.model import RunCommand
 from reconciler.core.state.model import StateVersion
 from reconciler.operations.restore_state import RestoreResult, restore_to
 from reconciler.render.numbers import counted, stamp
@@ -31,6 +34,7 @@ class RestoreOptions:
         ),
     ]
     yes: Yes
+    actor: ActorName
     accept_loss: Annotated[
         bool,
         click.option(
@@ -55,7 +59,10 @@ def command(stop: object, /, options: RestoreOptions) -> None:
     check_can_ask(options.yes, "to go back")
     with (
         open_session(stop, environment, options.common) as session,
-        session.space.store.lock(session.settings.who) as state,
+        locked(session.space, Caller.of(RunCommand.STATE_RESTORE, session.settings, options.actor)) as (
+            state,
+            entry,
+        ),
     ):
         space, kept = session.space, state.version(serial)
         confirm(options.yes, _question(environment, kept), space.desired.environment)
@@ -63,6 +70,7 @@ def command(stop: object, /, options: RestoreOptions) -> None:
         engine, grace = space.engine(state), space.desired.environment.api.grace_period
         with session.shown.progress:
             done = restore_to(serial, state, engine, grace, accept_loss=options.accept_loss)
+        entry.changed("restored", (one.address for one in done.changed))
     _tell(environment, serial, done)
 
 

@@ -20,6 +20,7 @@ from reconciler.commands.support.approvals import (
     Terms,
     accept,
 )
+from reconciler.commands.support.audited import AuditedRun
 from reconciler.commands.support.console import CommandConsole
 from reconciler.commands.support.options import (
     confirm,
@@ -27,6 +28,7 @@ from reconciler.commands.support.options import (
 from reconciler.commands.support.outputs import OutputFiles
 from reconciler.commands.support.planning import PlanResult
 from reconciler.commands.support.run import Run
+from reconciler.core.audit.changes import audited_changes
 from reconciler.core.errors import CancelledError, NotApprovedError, PartialApplyError, RefusedError
 from reconciler.core.events import ChangeOutcome, addresses_blocked, apply_started, plan_made
 from reconciler.core.model import Address
@@ -49,7 +51,8 @@ LAST_WORDS = 1.0
 class ApplyRun:
     """The inputs of an apply or a teardown (`kind`).
 
-    `held` ends before the lock: its callbacks are the last writes of the run.
+    `held` ends before the lock: its callbacks are the last writes of the run, but for its `entry` in the
+    audit log.
     """
 
     space: Workspace
@@ -59,6 +62,7 @@ class ApplyRun:
     page: OutputFiles
     asked: StopSignal
     held: ExitStack
+    entry: AuditedRun
     kind: DocumentType
     deadline: str | None = None
 
@@ -68,6 +72,12 @@ def apply_or_refuse(work: ApplyRun, planned: PlanResult, terms: Terms, *, yes: b
 
     What is not allowed is shown all the same, and refused. `whole`: of all addresses.
     """
+    code = _decide(work, planned, terms, yes=yes, whole=whole)
+    work.entry.ended(code)
+    return code
+
+
+def _decide(work: ApplyRun, planned: PlanResult, terms: Terms, *, yes: bool, whole: bool) -> int:
     if planned.plan.problems or (planned.plan.all_blocked and not planned.plan.removals):
         _show(work, planned)
         return RefusedError.exit_code
@@ -79,6 +89,7 @@ def apply_or_refuse(work: ApplyRun, planned: PlanResult, terms: Terms, *, yes: b
         raise
     going = may.planned.before(work.deadline, space)
     _show(work, going, may.digests)
+    work.entry.planned(going.approvable(space), may.digests)
     code = 0
     if going.plan.changes or going.plan.removals:
         _confirm(work, yes)
@@ -140,6 +151,8 @@ def _carry_out(work: ApplyRun, planned: PlanResult) -> int:
     run.events.emit(apply_started(planned.plan, tools.api, space.clock.now()))
     with work.shown.progress:
         report = apply(planned.plan, planned.observed.resources, tools, run_jobs)
+    changes = audited_changes(planned.plan.changes, report.outcomes, report.points)
+    work.entry.applied(changes, run.tally.work)
     points = SeriesRun(run.id, PointKind.APPLY, space.clock.now(), report.points)
     work.held.callback(store_points, work.state, points)
     if report.stopped is None:

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 
 from reconciler.clock import StopSignal
 from reconciler.commands.support.completions import environment_names, selectable_names
+from reconciler.core.audit.model import Actor, ActorSource, is_actor_name
 from reconciler.core.endpoints import confirmation
 from reconciler.core.model import Confirmation
 from reconciler.core.model import Environment as EnvironmentManifest
@@ -170,6 +171,14 @@ DeadlineTime = Annotated[
         help="Complete as many segments as possible before this computation of Criteo (UTC).",
     ),
 ]
+ActorName = Annotated[
+    str | None,
+    click.option(
+        "--actor",
+        metavar="LOGIN",
+        help="Your login, for the audit log. CI states it; this grants nothing.",
+    ),
+]
 AsJson = Annotated[bool, click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")]
 Yes = Annotated[
     bool, click.option("-y", "--yes", is_flag=True, help="Skip confirmation; required without a terminal.")
@@ -200,6 +209,17 @@ class Duration(click.ParamType[float]):
 def started_in(context: click.Context) -> Path:
     """Return the directory of `-C`, if it was parsed already."""
     return Path(context.meta.get(GIVEN, {}).get("directory") or "")
+
+
+def actor_of(settings: Settings, named: str | None) -> Actor:
+    """Return the actor of a run. UsageError if an option contradicts CI, or can be no login."""
+    if named is None:
+        return settings.actor
+    if settings.actor.source is not ActorSource.MACHINE:
+        raise click.UsageError("CI states who started this job: leave out --actor")
+    if not is_actor_name(named):
+        raise click.UsageError("--actor is no login: write letters, digits, dots, dashes and underscores")
+    return Actor(named, ActorSource.OPTION)
 
 
 def stop_event(context_object: object) -> StopSignal:

@@ -59,7 +59,7 @@ def record_run(events: str | None, settings: Settings, shown: Progress, work: Ca
     try:
         code = work(run)
     except BaseException as error:
-        code = _exit_code(error)
+        code = exit_code_of(error)
         raise
     finally:
         run.end(code)
@@ -80,7 +80,7 @@ def _stream(number: str, file: LineWriter) -> EventStream:
     return EventStream(number, file.write, partial(datetime.now, UTC), monotonic)
 
 
-def _exit_code(error: BaseException) -> int:
+def exit_code_of(error: BaseException) -> int:
     """Return the exit code that the process is about to end with."""
     if isinstance(error, click.exceptions.Abort):
         return CancelledError.exit_code

@@ -23,6 +23,7 @@ from reconciler.core.canonical_json import canonical_digest
 from reconciler.core.errors import StorageError
 from reconciler.core.promotion.lock import PromotionLock
 from reconciler.core.reuse import ReadRecords
+from reconciler.core.rounding import LessThan, RoundedCount
 from reconciler.core.series import SeriesMonth
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
@@ -330,6 +331,10 @@ def _part(value: object, _: object) -> tuple[str, str]:
     return part.path, part.value
 
 
+def _rounded(value: object, _: object) -> object:
+    return _CONVERTER.structure(value, LessThan if isinstance(value, dict) else int)
+
+
 def _converter() -> Converter:
     converter = Converter(unstruct_collection_overrides={tuple: list})
     converter.register_structure_hook(str, _checked(lambda value: isinstance(value, str), "a string"))
@@ -341,6 +346,7 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(datetime, _stamp)
     converter.register_structure_hook_factory(_is_tuple, _list)
     converter.register_structure_hook_func(lambda kind: kind == _PART, _part)
+    converter.register_structure_hook_func(lambda kind: kind == RoundedCount, _rounded)
     converter.register_unstructure_hook_func(
         lambda kind: kind == _PART, lambda part: {"path": part[0], "value": part[1]}
     )

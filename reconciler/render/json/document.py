@@ -72,6 +72,11 @@ def digest_of(content: Mapping[str, Any]) -> str:
     return canonical_digest({key: value for key, value in content.items() if key != DIGEST})
 
 
+def approval_digest(approved: ApprovedPlan) -> str:
+    """Return the digest of what an apply must match, whatever document it is saved in."""
+    return canonical_digest(_of_approved(approved))
+
+
 def decoded(content: Json) -> Saved:
     """Return the plan in JSON that follows schemas/plan.schema.json, with its text made inert.
 

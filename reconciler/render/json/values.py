@@ -30,6 +30,7 @@ class DocumentKind(Enum):
     DIFF = "diff"
     REPORT = "report"
     FIND = "find"
+    AUDIT = "audit"
 
 
 def document(kind: DocumentKind, content: Json, error: ReconcilerError | None = None) -> Json:

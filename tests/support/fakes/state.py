@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from threading import RLock
 
 from reconciler.core.approval.model import ApprovalRecord, record_approval
+from reconciler.core.audit.model import AuditHead, AuditLog, StoredEntry
 from reconciler.core.errors import CorruptSnapshotError, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import DEFAULT_RETENTION, Address, Retention
@@ -33,8 +34,8 @@ class MemoryStore:
 
     `before_write` and `after_write` receive each step that changes something: `key`, `open_run`,
     `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `sources`, `verifications`,
-    `series`, `prune`. An exception is a crash before or after the effect. `after_write=log.append` records
-    all writes.
+    `series`, `prune`, `audit`. An exception is a crash before or after the effect. `after_write=log.append`
+    records all writes.
     The hooks may be changed between runs. `saved_damage` are addresses with an unreadable resource state.
     """
 
@@ -56,6 +57,7 @@ class MemoryStore:
     saved_series: dict[str, SeriesMonth] = field(default_factory=dict)
     saved_secrets: dict[str, bytes] = field(default_factory=dict)
     held_secrets: set[str] = field(default_factory=set)
+    saved_audit: dict[int, bytes] = field(default_factory=dict)
 
     def reader(self) -> StateReader:
         return MemoryReader(self)
@@ -67,6 +69,9 @@ class MemoryStore:
         if not self.writer or holder_id != "1":
             raise LockedError("no run of that id holds it")
         self.writer = None
+
+    def audit(self) -> AuditLog:
+        return MemoryAuditLog(self)
 
     def sealed(self) -> SecretStore:
         return MemorySealed(self)
@@ -85,6 +90,28 @@ class MemoryStore:
     def crash(self) -> None:
         """Simulate a killed holder of the lock, which does not leave its `with`."""
         self.writer = None
+
+
+class MemoryAuditLog:
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+
+    def entries(self) -> tuple[StoredEntry, ...]:
+        return tuple(StoredEntry(*one) for one in sorted(self.store.saved_audit.items()))
+
+    def head(self) -> AuditHead:
+        entries = self.entries()
+        return AuditHead(entries[-1].number, entries[-1].digest) if entries else AuditHead()
+
+    def append(self, content: Callable[[AuditHead], bytes]) -> AuditHead:
+        head = self.head()
+        written = content(head)
+        self.store.before_write("audit")
+        if head.length + 1 in self.store.saved_audit:  # from within `content`: another process
+            return self.append(content)
+        self.store.saved_audit[head.length + 1] = written
+        self.store.after_write("audit")
+        return self.head()
 
 
 class MemorySealed:
