@@ -118,7 +118,7 @@ def test_every_changed_line_of_an_entry_is_found(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_an_entry_that_is_written_anew_with_a_right_checksum_is_found_by_the_next(number: int) -> None:
+def test_an_entry_that_is_written_again_with_a_right_checksum_is_found_by_the_next(number: int) -> None:
     data = parse(WHOLE[number - 1].content)
     for key, other in (
         ("run", "r9"),
