@@ -109,8 +109,10 @@ def _carry_out(plan: Plan, tools: ApplyContext, ledger: StateRecorder, run_jobs:
     ordered = plan.deadline.order if plan.deadline else ()
     places = {address: place for place, address in enumerate(ordered)}
     standing.sort(key=partial(_urgency, places))
-    jobs = [(one.spec.credential, _leaving(tools, ledger, one)) for one in plan.removals]
-    jobs += [(one.spec.credential, _job(tools, ledger, one)) for one in standing]
+    leaving = {one.spec.address: one for one in plan.removals}
+    beside = {one.spec.address: leaving.pop(one.spec.address, None) for one in sending}
+    jobs = [(one.spec.credential, _leaving(tools, ledger, one)) for one in leaving.values()]
+    jobs += [(one.spec.credential, _job(tools, ledger, one, beside[one.spec.address])) for one in standing]
     jobs += [(one.emptying.credential, _emptying(tools, ledger, one)) for one in emptying]
     groups = by_credential(jobs)
     largest = [max(_departing(removal), default=0) for removal in plan.removals]
@@ -126,13 +128,13 @@ def _departing(removal: Removal) -> Iterator[int]:
 
 
 def _leaving(tools: ApplyContext, ledger: StateRecorder, removal: Removal) -> Job:
-    """Remove suppressed members. The address stays blocked: only a failed removal is an outcome."""
+    """Remove suppressed members. Nothing else is sent: only a failed removal is an outcome."""
+    return _with_outcome(tools, ledger, removal.spec.address, partial(_remove, tools, ledger, removal))
 
-    def work() -> None:
-        for departure in removal.departures:
-            remove_suppressed(tools, ledger, removal, departure)
 
-    return _with_outcome(tools, ledger, removal.spec.address, work)
+def _remove(tools: ApplyContext, ledger: StateRecorder, removal: Removal) -> None:
+    for departure in removal.departures:
+        remove_suppressed(tools, ledger, removal, departure)
 
 
 def _emptying(tools: ApplyContext, ledger: StateRecorder, change: Teardown) -> Job:
@@ -169,8 +171,15 @@ def _forget(tools: ApplyContext, ledger: StateRecorder, change: Forget) -> None:
     ledger.end(change.address, ChangeOutcome.APPLIED)
 
 
-def _job(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange) -> Job:
-    return _with_outcome(tools, ledger, change.spec.address, partial(_complete, tools, ledger, change))
+def _job(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange, removal: Removal | None) -> Job:
+    """One job for each address: suppressed members leave its other segments first."""
+
+    def work() -> None:
+        if removal:
+            _remove(tools, ledger, removal)
+        _complete(tools, ledger, change)
+
+    return _with_outcome(tools, ledger, change.spec.address, work)
 
 
 def _complete(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange) -> None:

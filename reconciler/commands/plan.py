@@ -94,4 +94,5 @@ def command(stop: object, /, options: PlanOptions) -> int:
         change.annotate(planned.plan, space, settings)
     if refused:
         return RefusedError.exit_code
-    return CHANGES if options.detailed_exitcode and planned.plan.changes else 0
+    due = planned.plan.changes or planned.plan.removals
+    return CHANGES if options.detailed_exitcode and due else 0

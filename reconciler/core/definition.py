@@ -100,12 +100,16 @@ def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
     for number, one in enumerate(audience.exclusion_lists):
         yield from _of_list(f"exclude[{number}]", one)
     yield "protect", "true" if audience.protected else ""
+    for one in audience.suppression_lists:
+        yield from _list_content(f"suppress.{one.name}", one)
+    yield "suppress.exempt", "true" if spec.exempt else ""
     guards = audience.guards
     yield "guards.maxShrink", format_limit(guards.max_shrink)
     yield "guards.maxGrowth", format_limit(guards.max_growth)
     yield "guards.minMembers", f"{guards.min_members:,}"
     yield "guards.maxInvalid", format_limit(guards.max_invalid)
     yield "guards.maxMissing", format_limit(guards.max_missing)
+    yield "guards.maxSuppressionShrink", format_limit(guards.max_suppression_shrink)
     yield from gate_values(spec.gate, spec.address).items()
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Literal, NoReturn, overload
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.model import Audience, Hashing, IdentifierType, SourceLocation
+from reconciler.core.model import Audience, Hashing, IdentifierType, ListKind, SourceLocation
 
 Kind = tuple[IdentifierType, Hashing]
 """The identifier type of a segment, and its hashing."""
@@ -29,11 +29,12 @@ EMPTY_SNAPSHOT = SnapshotRef(digest="", count=0)
 
 @dataclass(frozen=True, slots=True)
 class ListMatches:
-    """What one column of an exclusion list found in a source, for one segment.
+    """What one column of a list found in a source, for one segment.
 
     `found` are the members of the list that a row has, as SHA-256 digests. `excluded` are the members of the
     segment that were left out because of them, of this type and hashing. `rows` are those that `where`
     keeps: in `empty` of them the column that the list is matched with is empty, in `malformed` unusable.
+    `incomparable`: list and column are hashed in different ways, so that the list finds no row.
     """
 
     identifier_type: IdentifierType
@@ -43,6 +44,7 @@ class ListMatches:
     rows: int = 0
     empty: int = 0
     malformed: int = 0
+    incomparable: bool = False
 
     def is_comparable(self, other: "ListMatches") -> bool:
         """Their excluded members are written in the same way."""
@@ -51,13 +53,18 @@ class ListMatches:
 
 @dataclass(frozen=True, slots=True)
 class AppliedList:
-    """One column of an exclusion list as it was when it was last applied; `members` are SHA-256 digests."""
+    """One column of a list as it was when it was last applied; `members` are SHA-256 digests.
+
+    `name` is that of a suppression list, and "" for exclusion lists.
+    """
 
     files: tuple[str, ...]
     identifier_type: IdentifierType
     members: SnapshotRef
     matches: ListMatches
     applied_at: datetime
+    kind: ListKind = ListKind.EXCLUSION
+    name: str = ""
 
     @property
     def references(self) -> tuple[SnapshotRef, ...]:
@@ -67,7 +74,7 @@ class AppliedList:
 
 @dataclass(frozen=True, slots=True)
 class ReadList:
-    """One column of an exclusion list as it is now.
+    """One column of a list as it is now; `name` as of `AppliedList`.
 
     `present` counts its values that are not empty, `invalid` those of them that can't be used. The share
     of its members that may be missing is `max_shrink`; `place` is where the list is declared.
@@ -81,15 +88,20 @@ class ReadList:
     max_shrink: float
     place: SourceLocation
     matches: ListMatches
+    kind: ListKind = ListKind.EXCLUSION
+    name: str = ""
 
     def applied(self, now: datetime) -> AppliedList:
-        return AppliedList(self.files, self.identifier_type, self.members, self.matches, now)
+        return AppliedList(
+            self.files, self.identifier_type, self.members, self.matches, now, self.kind, self.name
+        )
 
 
 class DropReason(StrEnum):
     """Why a row or its identifier is not a member."""
 
     FILTERED = "filtered"
+    SUPPRESSED = "suppressed"
     EXCLUDED = "excluded"
     NOT_SAMPLED = "not_sampled"
     EMPTY = "empty"
@@ -107,7 +119,7 @@ class TargetMembers:
 
     `rows` is the number of rows read; `rows` minus all `drops` equals `members.count`. `malformed` splits the
     malformed values by defect. `hashed` counts values that were already hashed. `suppressed` are the members
-    on the audience's exclusion lists, hashed as this segment needs. `lists` are those lists, as far as they
+    on suppression and exclusion lists, hashed as this segment needs. `lists` are those lists, as far as they
     can exclude a row of this audience.
     """
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from enum import StrEnum
@@ -84,6 +84,7 @@ class Guards:
     min_members: int = 1
     max_invalid: float = 0.1
     max_missing: float = 0.1
+    max_suppression_shrink: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,8 @@ class Environment:
 
     `confirm` is None if the endpoint decides. `sealing_key` is the reference of the key that encrypts
     `state:` secrets. `data_place` is the location of `data_root`; None if an option set it. `paused`: nothing
-    is sent, except removals of excluded members.
+    is sent, except removals of suppressed members. `suppression_lists` apply to every audience, and to
+    forgotten segments.
     """
 
     name: str
@@ -167,6 +169,7 @@ class Environment:
     confirm: Confirmation | None = None
     data_place: SourceLocation | None = None
     paused: bool = False
+    suppression_lists: tuple["Exclusion", ...] = ()
 
     def seat(self, name: str) -> Seat:
         return dict(self.seats)[name]
@@ -195,13 +198,23 @@ LIST_SHRINK = 0.05
 """The share of an exclusion list that may be missing where its entry sets none."""
 
 
+class ListKind(StrEnum):
+    """A SUPPRESSION list belongs to an environment and wins over every audience of it; its members opted out.
+
+    An EXCLUSION list belongs to one audience; its members are not meant this time.
+    """
+
+    SUPPRESSION = "suppression"
+    EXCLUSION = "exclusion"
+
+
 @dataclass(frozen=True, slots=True)
 class Exclusion:
     """A list whose members are dropped, as whole rows, from every destination.
 
     `max_shrink` is the share of its members that may be missing since it was last applied. `places` are the
     locations of each of `columns`, here and in an audience. `country` is the country of phone numbers without
-    a country code; "" refuses these.
+    a country code; "" refuses these. Suppression lists have a `name`; a guard is their `max_shrink`.
     """
 
     files: tuple[str, ...]
@@ -210,6 +223,12 @@ class Exclusion:
     places: tuple[SourceLocation, ...] = ()
     country: str = ""
     max_shrink: float = LIST_SHRINK
+    kind: ListKind = ListKind.EXCLUSION
+    name: str = ""
+
+    def is_matched(self, columns: Iterable[tuple[IdentifierType, str]]) -> bool:
+        """Return whether a source with these columns has an identifier type of the list."""
+        return not dict(self.columns).keys().isdisjoint(kind for kind, _ in columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +236,7 @@ class Audience:
     """A named list of members and its source.
 
     `paused`: it or its environment is paused. `protected`: its segments are never replaced, emptied or
-    deleted.
+    deleted. `suppression_lists` are those of its environment.
     """
 
     name: str
@@ -232,6 +251,13 @@ class Audience:
     country: str = ""
     paused: bool = False
     protected: bool = False
+    suppression_lists: tuple[Exclusion, ...] = ()
+
+    @property
+    def lists(self) -> tuple[Exclusion, ...]:
+        """Return the lists that are matched with its source: of the environment, then its own."""
+        matched = (one for one in self.suppression_lists if one.is_matched(self.columns))
+        return (*matched, *self.exclusion_lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +283,8 @@ class SegmentSpec:
     """One audience in one destination: the segment that should exist at Criteo.
 
     `endpoint` is where Criteo is declared to be: the endpoint, and where tokens are issued. `title` is the
-    name without the environment's prefix. `gate` is that of the environment.
+    name without the environment's prefix. `gate` is that of the environment. `exempt`: a suppression list
+    that can't be matched does not block.
     """
 
     address: Address
@@ -271,6 +298,7 @@ class SegmentSpec:
     title: str = ""
     access: Access = Access()
     gate: PromotionGate | None = None
+    exempt: bool = False
 
     @cached_property
     def definition(self) -> str:
@@ -305,11 +333,18 @@ class SegmentSpec:
             stated["promotion"] = dict(gates)
         if audience.protected:
             stated["protect"] = True
+        if audience.suppression_lists:
+            stated["suppress"] = [_stated_suppression(one) for one in audience.suppression_lists]
+            stated["exempt"] = self.exempt
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
 
 
 def _fields(flat: SegmentKey | Guards) -> dict[str, object]:
     return {one.name: getattr(flat, one.name) for one in fields(flat)}
+
+
+def _stated_suppression(one: Exclusion) -> list[object]:
+    return [one.name, list(one.files), sorted(one.columns), one.country]
 
 
 def _stated(one: Exclusion) -> list[object]:

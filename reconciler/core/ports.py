@@ -20,7 +20,7 @@ from reconciler.core.members import (
     SourceProgress,
     TargetMembers,
 )
-from reconciler.core.model import Address, Audience, Hashing, IdentifierType
+from reconciler.core.model import Address, Audience, Exclusion, Hashing, IdentifierType
 from reconciler.core.remote import (
     Acknowledgement,
     BulkResult,
@@ -340,9 +340,9 @@ class MemberEngine(Protocol):
         ...
 
     def listed(
-        self, audience: Audience, kinds: Sequence[Kind]
+        self, lists: Sequence[Exclusion], kinds: Sequence[Kind]
     ) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
-        """Return each readable exclusion list of an audience and its members. No source is read."""
+        """Return each readable list and its members. No source is read."""
         ...
 
     def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
@@ -350,7 +350,7 @@ class MemberEngine(Protocol):
         ...
 
     def suppressed(self, holding: SegmentState, target: TargetMembers) -> SnapshotRef:
-        """Return the confirmed and uncertain members on an exclusion list. They are removed first."""
+        """Return the confirmed and uncertain members on a list. They are removed first."""
         ...
 
     def delta(self, base: SnapshotRef, maybe: SnapshotRef, target: SnapshotRef, urgent: SnapshotRef) -> Delta:

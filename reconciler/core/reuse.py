@@ -6,7 +6,7 @@ members. A lost, damaged or foreign record costs a reading, and never a wrong ta
 
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from reconciler.core.canonical_json import canonical_text
@@ -73,7 +73,7 @@ class DefectCount:
 
 @dataclass(frozen=True, slots=True)
 class RecordedList:
-    """One column of an exclusion list as it was read. The definition states its files and limits."""
+    """One column of a list as it was read. The definition states its files and limits."""
 
     identifier_type: IdentifierType
     members: SnapshotRef
@@ -129,9 +129,9 @@ def reading_key(secret: bytes, request: AudienceRequest, today: date, seen: Sour
         "today": today.isoformat() if _TODAY in source.where else None,
         "columns": audience.columns,
         "country": audience.country,
-        # The only guard that decides whether there is a target: lists that can't be compared are refused.
-        "max_invalid": audience.guards.max_invalid if audience.exclusion_lists else None,
-        "lists": [[one.files, one.columns, one.country] for one in audience.exclusion_lists],
+        # The only guard that decides whether a list can be compared with the rows.
+        "max_invalid": audience.guards.max_invalid if audience.lists else None,
+        "lists": [[one.kind, one.files, one.columns, one.country] for one in audience.lists],
         "files": [
             [one.path, one.device, one.inode, one.size, one.modified_ns, one.changed_ns]
             for one in sorted(set(files), key=lambda one: one.path)
@@ -189,8 +189,7 @@ def is_reached(
         and not held.uncertain
         and not (held.grace_until and held.grace_until > now)
         and held.confirmed == target.members
-        and [(one.files, one.identifier_type, one.members, one.matches) for one in resource.lists]
-        == [(one.files, one.identifier_type, one.members, one.matches) for one in target.lists]
+        and [replace(one, applied_at=now) for one in resource.lists] == [*target.applied_lists(now)]
     )
 
 
@@ -212,7 +211,7 @@ def _stated_lists(audience: Audience) -> _StatedLists:
     columns = dict(audience.columns)
     return tuple(
         (one, kind)
-        for one in audience.exclusion_lists
+        for one in audience.lists
         for kind in IdentifierType
         if kind in dict(one.columns) and kind in columns
     )
@@ -229,6 +228,8 @@ def _target(one: RecordedTarget, stated: _StatedLists) -> TargetMembers:
         newest=one.newest,
         lists=tuple(
             ReadList(
+                kind=exclusion.kind,
+                name=exclusion.name,
                 files=exclusion.files,
                 identifier_type=kind,
                 members=found.members,

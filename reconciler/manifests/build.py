@@ -24,6 +24,7 @@ from reconciler.core.model import (
     Guards,
     Hashing,
     IdentifierType,
+    ListKind,
     Retention,
     Seat,
     SegmentKey,
@@ -46,7 +47,8 @@ def build(
 ) -> DesiredState:
     """Puts the environment together; segments are sorted by address."""
     home = inventory.named["Environment"][inventory.environment]
-    environment = _environment(home, data_root)
+    environment = _environment(home, data_root, _suppression(home))
+    exempt = {Address.parse(text) for text in home.value("suppress", "exempt") or ()}
     audiences = [
         (document, _audience(document, environment, home.value("data", "root") or "", inventory))
         for document in inventory.named["Audience"].values()
@@ -57,6 +59,7 @@ def build(
             _segment(environment, destinations[name], audience, place),
             name=segment_name(home, document, destinations[name]),
             title=suffixed_title(document, destinations[name]),
+            exempt=Address(name, audience.name) in exempt,
         )
         for document, audience in audiences
         for index, name in enumerate(document.root.value["destinations"])
@@ -96,7 +99,9 @@ def _moved(document: ManifestDocument) -> MovedAudience:
     return MovedAudience(value["from"], value["to"], document.place("from"))
 
 
-def _environment(home: ManifestDocument, data_root: str | None) -> Environment:
+def _environment(
+    home: ManifestDocument, data_root: str | None, suppression_lists: tuple[Exclusion, ...]
+) -> Environment:
     value = home.root.value
     seats = value["seats"].items()
     sample = value.get("sample")
@@ -116,6 +121,7 @@ def _environment(home: ManifestDocument, data_root: str | None) -> Environment:
         confirm=Confirmation(value["confirm"]) if "confirm" in value else None,
         data_place=None if data_root else home.place("data", "root"),
         paused=value.get("paused", False),
+        suppression_lists=suppression_lists,
     )
 
 
@@ -206,7 +212,8 @@ def _audience(
         ),
         columns=_columns(value),
         exclusion_lists=tuple(
-            _exclusion(document, index, country) for index in range(len(value.get("exclude", [])))
+            _list(document, ("exclude", index), country, LIST_SHRINK)
+            for index in range(len(value.get("exclude", [])))
         ),
         guards=guards(value.get("guards", {}), environment.guards),
         place=document.place("name"),
@@ -214,13 +221,23 @@ def _audience(
         country=country if PHONE in value["columns"] else "",
         paused=environment.paused or value.get("paused", False),
         protected=value.get("protect", False),
+        suppression_lists=environment.suppression_lists,
     )
 
 
-def _exclusion(document: ManifestDocument, index: int, country: str) -> Exclusion:
-    """A list is read as its audience is, unless it names a country of its own."""
-    path: tuple[PathStep, ...] = ("exclude", index)
-    value = document.root.value["exclude"][index]
+def _suppression(home: ManifestDocument) -> tuple[Exclusion, ...]:
+    """Return the suppression lists in the order of their names. One limit holds for all."""
+    limit = guards(home.root.value.get("guards", {}), Guards()).max_suppression_shrink
+    declared = home.value("suppress", "lists") or ()
+    found = (_list(home, ("suppress", "lists", index), "", limit) for index in range(len(declared)))
+    return tuple(sorted(found, key=lambda one: one.name))
+
+
+def _list(
+    document: ManifestDocument, path: tuple[PathStep, ...], country: str, max_shrink: float
+) -> Exclusion:
+    """An exclusion list is read as its audience is, unless it names a country of its own."""
+    value = document.value(*path)
     places = tuple(document.place(*path, "columns", kind) for kind in value["columns"])
     return Exclusion(
         files=tuple(value["files"]),
@@ -228,7 +245,9 @@ def _exclusion(document: ManifestDocument, index: int, country: str) -> Exclusio
         place=document.place(*path),
         places=places,
         country=value.get("defaultCountry", country) if PHONE in value["columns"] else "",
-        max_shrink=share(value["maxShrink"]) if "maxShrink" in value else LIST_SHRINK,
+        max_shrink=share(value["maxShrink"]) if "maxShrink" in value else max_shrink,
+        kind=ListKind.SUPPRESSION if path[0] == "suppress" else ListKind.EXCLUSION,
+        name=value.get("name", ""),
     )
 
 

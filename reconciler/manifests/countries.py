@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from reconciler.core.model import IdentifierType
-from reconciler.manifests.index import ManifestIndex
+from reconciler.manifests.index import ManifestIndex, list_paths
 from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument, PathStep
 
 KEY, PHONE = "defaultCountry", IdentifierType.PHONE_NUMBER.value
@@ -36,20 +36,25 @@ def check(inventory: ManifestIndex) -> Iterator[Issue]:
                 f"{KEY} is for phone numbers, and this destination takes {kind}",
                 "remove it",
             )
+    for home in inventory.declared["Environment"]:
+        for path in list_paths(home):
+            yield from _columns(home, *path)
     for audience in inventory.declared["Audience"]:
         yield from _audience(audience, inventory)
 
 
+def _columns(document: ManifestDocument, *path: PathStep) -> Iterator[Issue]:
+    yield from _country(document, *path)
+    columns = document.value(*path, "columns")
+    if document.value(*path, KEY) and isinstance(columns, dict) and PHONE not in columns:
+        problem = f"{KEY} is for phone numbers, and `columns` names no column for them"
+        remedy = f"add `{PHONE}: <column>` under `columns`, or remove it"
+        yield _flaw(document, (*path, KEY), problem, remedy)
+
+
 def _audience(audience: ManifestDocument, inventory: ManifestIndex) -> Iterator[Issue]:
-    lists = range(len(audience.value("exclude") or []))
-    for path in ((), *(("exclude", index) for index in lists)):
-        yield from _country(audience, *path)
-        columns = audience.value(*path, "columns")
-        if audience.value(*path, KEY) and isinstance(columns, dict) and PHONE not in columns:
-            problem = f"{KEY} is for phone numbers, and `columns` names no column for them"
-            yield _flaw(
-                audience, (*path, KEY), problem, f"add `{PHONE}: <column>` under `columns`, or remove it"
-            )
+    for path in ((), *list_paths(audience)):
+        yield from _columns(audience, *path)
     if len(found := countries(audience, inventory)) > 1:
         *_, (country, index) = found.items()
         yield _flaw(

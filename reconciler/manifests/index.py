@@ -1,11 +1,12 @@
 """The documents of one environment, by kind and name."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from reconciler.core.model import Guards
 from reconciler.manifests.schema import KINDS
-from reconciler.manifests.syntax.nodes import ManifestDocument
+from reconciler.manifests.syntax.nodes import ManifestDocument, PathStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,12 @@ class ManifestIndex:
         return seats
 
 
+def list_paths(document: ManifestDocument) -> Iterator[tuple[PathStep, ...]]:
+    """Yield the path of each suppression or exclusion list of a document."""
+    for path in (("suppress", "lists"), ("exclude",)):
+        yield from ((*path, index) for index in range(len(document.value(*path) or [])))
+
+
 def share(text: str) -> float:
     """`20%` → 0.2."""
     return float(text.removesuffix("%")) / 100
@@ -59,4 +66,5 @@ def guards(declared: dict[str, Any], otherwise: Guards) -> Guards:
         min_members=int(declared.get("minMembers", otherwise.min_members)),
         max_invalid=one("maxInvalid", otherwise.max_invalid),
         max_missing=one("maxMissing", otherwise.max_missing),
+        max_suppression_shrink=one("maxSuppressionShrink", otherwise.max_suppression_shrink),
     )

@@ -5,7 +5,7 @@ and normalised, each distinct one hashed once. What is left to do for an audienc
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +14,7 @@ import duckdb
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.members import AudienceRequest, BuiltAudience, SourceProgress, SourceStep
-from reconciler.core.model import Audience, Hashing
+from reconciler.core.model import Audience, Hashing, ListKind
 from reconciler.core.source_groups import grouped, parted
 from reconciler.members.comparable import incomparable
 from reconciler.members.database import READ_ERRORS, is_ours, storage_errors
@@ -125,14 +125,26 @@ class AudienceBuilder:
         if fine:
             exclusions, lost = self._excluded(cursor, found.staged, fine)
             kept = tuple(map(found.staged.counts, range(len(found.staged.scan.identifiers))))
+            apart: set[tuple[int, ListColumn]] = set()
             for audience, one in list(fine.items()):
-                if problem := _apart(cursor, found.staged, kept, audience, one):
-                    refused[one.name] = problem
-                    del fine[audience]
+                for (listed, _, column), problem in _apart(cursor, found.staged, kept, audience, one):
+                    if listed.declared.kind is ListKind.SUPPRESSION:
+                        apart.add((audience, column))
+                    elif fine.pop(audience, None):
+                        refused[one.name] = problem
             if lost:
                 exclusions.spread([usable_classes(one) for one in kept])
             targets = StagedTargets(
-                cursor, self.snapshots, self.lists, found.staged, found.rows, exclusions, kept, fine, lost
+                cursor,
+                self.snapshots,
+                self.lists,
+                found.staged,
+                found.rows,
+                exclusions,
+                kept,
+                fine,
+                lost,
+                apart,
             )
             built |= {fine[audience].name: one for audience, one in targets.all().items()}
         return built | {name: refusal(name, problem) for name, problem in refused.items()}
@@ -156,11 +168,12 @@ class AudienceBuilder:
 
 def _uses(staged: StagedRows, audiences: Mapping[int, SharedAudience]) -> tuple[ListUse, ...]:
     """Each column of a list once for each identifier column that it is matched with."""
-    users: dict[tuple[int, ListColumn], set[int]] = defaultdict(set)
+    users: dict[tuple[int, ListColumn, ListKind], set[int]] = defaultdict(set)
     for audience, one in audiences.items():
-        for _, kind, column in one.lists:
-            users[staged.scan.identifiers.index(one.column(kind)), column].add(audience)
-    return tuple(ListUse(index, column, frozenset(those)) for (index, column), those in users.items())
+        for listed, kind, column in one.lists:
+            index = staged.scan.identifiers.index(one.column(kind))
+            users[index, column, listed.declared.kind].add(audience)
+    return tuple(ListUse(*key, frozenset(those)) for key, those in users.items())
 
 
 def _apart(
@@ -169,8 +182,8 @@ def _apart(
     kept: Sequence[Counts],
     audience: int,
     one: SharedAudience,
-) -> Finding | None:
-    """A list that can't be compared with the rows. SHA-256 of MD5 follows from MD5."""
+) -> Iterator[tuple[Listed, Finding]]:
+    """The lists that can't be compared with the rows. SHA-256 of MD5 follows from MD5."""
     limit = one.request.audience.guards.max_invalid
     for kind in dict.fromkeys(kind for _, kind, _ in one.lists):
         if (kind, Hashing.SHA256_OF_MD5) in one.request.kinds:
@@ -178,9 +191,7 @@ def _apart(
         lists: list[Listed] = [each for each in one.lists if each[1] == kind]
         index = staged.scan.identifiers.index(one.column(kind))
         counts, rows = kept[index].get(audience, {}), staged.kept(index, audience)
-        if found := incomparable(cursor, counts, rows, lists, limit):
-            return found
-    return None
+        yield from incomparable(cursor, counts, rows, lists, limit)
 
 
 def _moved(prepared: PreparedAudience) -> Finding | None:

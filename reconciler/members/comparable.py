@@ -1,6 +1,6 @@
 """Hashes of different kinds can't be compared: a member listed as MD5 is not found as SHA-256."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 
@@ -22,27 +22,28 @@ def incomparable(
     seen: str,
     lists: Sequence[Listed],
     limit: float,
-) -> Finding | None:
-    """The first list that would let people in because it is hashed otherwise than the rows.
+) -> Iterator[tuple[Listed, Finding]]:
+    """Each list that would let people in because it is hashed otherwise than the rows.
 
     `seen` has the classes and values of rows that are wanted or excluded, `counts` their numbers by class.
     `limit` is the share of the rows and of the list that may be hashed otherwise. A list that finds one of
     them compares: SHA-256 may be that of an MD5.
     """
-    for listed, kind, column in lists:
+    for one in lists:
+        listed, kind, column = one
         entries = dict(column.sizes)
         for mine, theirs in _APART:
             apart = _beyond(counts, mine, limit) and _beyond(entries, theirs, limit)
             if apart and not _finds(cursor, seen, mine, column):
                 files = ", ".join(map(redacted_path, listed.declared.files))
-                return Finding(
-                    str(listed.declared.place),
+                problem = (
                     f"the {kind} values of the exclusion list {files} came as {_NAMES[theirs]} and those of "
                     f"the source as {_NAMES[mine]}: more than {format_limit(limit)} (maxInvalid) of both "
-                    "can't be compared",
-                    f"export the list plain, or as {_NAMES[mine]}",
+                    "can't be compared"
                 )
-    return None
+                remedy = f"export the list plain, or as {_NAMES[mine]}"
+                yield one, Finding(str(listed.declared.place), problem, remedy)
+                break
 
 
 def _finds(cursor: duckdb.DuckDBPyConnection, seen: str, mine: Class, column: ListColumn) -> bool:

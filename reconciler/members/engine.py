@@ -20,7 +20,7 @@ from reconciler.core.members import (
     SourceProgress,
     TargetMembers,
 )
-from reconciler.core.model import Audience, Hashing
+from reconciler.core.model import Audience, Exclusion, Hashing
 from reconciler.core.reuse import SourceIdentities
 from reconciler.core.state.resource import SegmentState, next_window
 from reconciler.disk.scratch_dir import ScratchDir
@@ -97,10 +97,10 @@ class DuckDbEngine:
         return identify(self._files.intake.root, audiences, self._sample_rows)
 
     def listed(
-        self, audience: Audience, kinds: Sequence[Kind]
+        self, lists: Sequence[Exclusion], kinds: Sequence[Kind]
     ) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
-        with storage_errors("reading exclusion lists"), self._stoppable() as cursor:
-            return listed(cursor, self._files.looked_up_again(), self._lists, audience, kinds)
+        with storage_errors("reading lists"), self._stoppable() as cursor:
+            return listed(cursor, self._files.looked_up_again(), self._lists, lists, kinds)
 
     def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         with storage_errors("comparing snapshots"), self._stoppable() as cursor:
@@ -109,7 +109,7 @@ class DuckDbEngine:
     def missing(self, before: SnapshotRef, now: Sequence[SnapshotRef]) -> int:
         asked = (before, frozenset(now))
         if asked not in self._missing:
-            with storage_errors("comparing exclusion lists"), self._stoppable() as cursor:
+            with storage_errors("comparing lists"), self._stoppable() as cursor:
                 self._missing[asked] = delta.missing(cursor, self._snapshots, before, now)
         return self._missing[asked]
 

@@ -1,7 +1,8 @@
-"""Whom exclusion lists keep out of the audiences of a shared scan, each list looked up once.
+"""Whom lists keep out of the audiences of a shared scan, each list looked up once.
 
 In sets of audiences: `o0`… is who loses a row because of its lists, `e0`… who loses a value because
-an excluded row has it. An identifier of an excluded row is excluded in all rows of the audience.
+an excluded row has it. An identifier of an excluded row is excluded in all rows of the audience. `s0`… and
+`t0`… are the same for suppression lists alone.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -9,11 +10,11 @@ from dataclasses import dataclass
 
 import duckdb
 
-from reconciler.core.model import Hashing
+from reconciler.core.model import Hashing, ListKind
 from reconciler.members import identifier_sql as sql
 from reconciler.members.bit_sets import BitSets, number
 from reconciler.members.identifier_sql import Class
-from reconciler.members.lists import DIGEST, ListColumn
+from reconciler.members.lists import ListColumn
 from reconciler.members.snapshots import reader
 from reconciler.members.staged_rows import Counts, StagedRows, counted, members
 
@@ -24,6 +25,7 @@ class ListUse:
 
     index: int
     column: ListColumn
+    kind: ListKind
     audiences: frozenset[int]
 
 
@@ -38,6 +40,10 @@ class Exclusions:
     @property
     def _sets(self) -> BitSets:
         return self.staged.sets
+
+    @property
+    def _suppressing(self) -> tuple[ListUse, ...]:
+        return tuple(one for one in self.uses if one.kind is ListKind.SUPPRESSION)
 
     @property
     def _columns(self) -> range:
@@ -62,7 +68,8 @@ class Exclusions:
         ]
         looked_up = f"SELECT staged.rowid AS row, staged.*, {', '.join(hits)} FROM staged{tables}"
         out = ", ".join(
-            f"({column} & {self._lost_through(word)}) AS o{word}"
+            f"({column} & {self._lost_through(uses, word)}) AS {prefix}{word}"
+            for prefix, uses in (("o", self.uses), ("s", self._suppressing))
             for word, column in enumerate(self._sets.columns("k"))
         )
         outs = f"SELECT * FROM (SELECT *, {out} FROM ({looked_up})) WHERE {self._sets.any('o')}"
@@ -74,10 +81,12 @@ class Exclusions:
         for index in self._columns:
             self.cursor.execute(
                 f"CREATE OR REPLACE TEMP TABLE out_{index} AS SELECT c{index} AS class, v{index} AS value, "
-                f"{self._sets.united('o')} FROM outs WHERE {sql.usable(f'c{index}')} GROUP BY 1, 2"
+                f"{self._sets.united('o')}, {self._sets.united('s')} "
+                f"FROM outs WHERE {sql.usable(f'c{index}')} GROUP BY 1, 2"
             )
             self._key(index, classes[index])
-            lost = f"SELECT class, value, {_renamed(self._sets, 'o', 'e')} FROM out_{index}"
+            both = f"{_renamed(self._sets, 'o', 'e')}, {_renamed(self._sets, 's', 't')}"
+            lost = f"SELECT class, value, {both} FROM out_{index}"
             if len(classes[index]) > 1:
                 lost = self._related(index)
             self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE lost_{index} AS {lost}")
@@ -99,27 +108,33 @@ class Exclusions:
 
     def counts(self, index: int) -> Counts:
         """How many rows an audience loses, by the class of this column in them."""
-        shared = [f"(s.{kept} & l.{lost})" for kept, lost in self._pairs("k", "e")]
-        named = ", ".join(f"{one} AS e{word}" for word, one in enumerate(shared))
+        return self._counts(index, "o", "e")
+
+    def suppressed(self, index: int) -> Counts:
+        """How many of these rows it loses because of a suppression list."""
+        return self._counts(index, "s", "t") if self._suppressing else {}
+
+    def _counts(self, index: int, out: str, lost_as: str) -> Counts:
+        shared = [f"(s.{kept} & l.{lost})" for kept, lost in self._pairs("k", lost_as)]
+        named = ", ".join(f"{one} AS {lost_as}{word}" for word, one in enumerate(shared))
         spread = (
             f"SELECT {named}, s.c{index} AS class, s.n FROM staged AS s JOIN lost_{index} AS l "
             f"ON s.v{index} = l.value AND s.c{index} = l.class"
         )
         unusable = (
-            f"SELECT {_renamed(self._sets, 'o', 'e')}, c{index} AS class, n FROM outs "
+            f"SELECT {_renamed(self._sets, out, lost_as)}, c{index} AS class, n FROM outs "
             f"WHERE NOT {sql.usable(f'c{index}')}"
         )
         both = f"({spread} UNION ALL {unusable})"
-        grouped = f"(SELECT {self._sets.listed('e')}, class, sum(n) AS n FROM {both} GROUP BY ALL)"
-        return counted(self.cursor, self._sets, grouped, "e")
+        grouped = f"(SELECT {self._sets.listed(lost_as)}, class, sum(n) AS n FROM {both} GROUP BY ALL)"
+        return counted(self.cursor, self._sets, grouped, lost_as)
 
     def found(self, use: ListUse) -> str:
         """A query of the members of a list that the rows of audiences have, as digests that name them."""
-        probes = _probes(f"{reader(use.column.values)} AS listed", self._out_classes(use.index))
         masked = _masked(self._sets, "o", use.audiences)
         matched = (
-            f"SELECT {DIGEST} AS member, {masked} "
-            f"FROM ({probes}) AS p JOIN keys_{use.index} AS k ON p.probe = k.key"
+            f"SELECT k.member, {masked} FROM {_probed(f'out_{use.index}', use, self._sets.listed('o'))} AS v "
+            f"JOIN {reader(use.column.keys)} AS k ON v.probe = k.key"
         )
         return (
             f"SELECT member, {self._sets.united('k')} FROM ({matched}) "
@@ -143,23 +158,28 @@ class Exclusions:
         return [one for one in self.uses if one.index == index]
 
     def _hit(self, index: int, uses: Sequence[ListUse]) -> None:
-        """Fills `hits_…`, the values that are on a list, and on which (`h0`…)."""
+        """Fills `hits_…`, the values that are on a list, and on which (`h0`…).
+
+        A join reads the smaller of the two into memory; `IN` would read the keys of the list.
+        """
         sets = BitSets(len(uses))
-        tests = [sql.listed("value", "class", reader(one.column.keys), one.column.classes) for one in uses]
-        tested = ", ".join(f"{test} AS t{at}" for at, test in enumerate(tests))
-        named = [f"t{at}" for at in range(len(uses))]
-        bits = ", ".join(f"{bits} AS h{word}" for word, bits in enumerate(sets.where(named)))
+        found = [
+            f"SELECT class, value, {bits} FROM {_probed(f'values_{index}', use)} AS v "
+            f"SEMI JOIN {reader(use.column.keys)} AS k ON v.probe = k.key"
+            for at, use in enumerate(uses)
+            for bits in [", ".join(f"{mask} AS h{word}" for word, mask in enumerate(sets.masks([at])))]
+        ]
         self.cursor.execute(
-            f"CREATE OR REPLACE TEMP TABLE hits_{index} AS SELECT class, value, {bits} FROM "
-            f"(SELECT class, value, {tested} FROM values_{index}) WHERE {' OR '.join(named)}"
+            f"CREATE OR REPLACE TEMP TABLE hits_{index} AS SELECT class, value, {sets.united('h')} "
+            f"FROM ({' UNION ALL '.join(found)}) GROUP BY 1, 2"
         )
 
-    def _lost_through(self, word: int) -> str:
-        """Of a row, the audiences that have a list on which it is."""
+    def _lost_through(self, uses: Sequence[ListUse], word: int) -> str:
+        """Of a row, the audiences that have one of these lists on which it is."""
         lost = [number(0)]
-        for use in self.uses:
-            uses = self._on(use.index)
-            on_it = BitSets(len(uses)).has(_hit(use.index), uses.index(use))
+        for use in uses:
+            others = self._on(use.index)
+            on_it = BitSets(len(others)).has(_hit(use.index), others.index(use))
             lost.append(
                 f"CASE WHEN {on_it} THEN {self._sets.masks(use.audiences)[word]} ELSE {number(0)} END"
             )
@@ -169,24 +189,26 @@ class Exclusions:
         """Fills `keys_…`, all values by which the people of excluded rows may be recognised."""
         classes = found.union(*(one.column.classes for one in self._on(index)))
         hashed = classes - {int(Class.PLAIN)}
-        named = self._sets.listed("o")
+        named = f"{self._sets.listed('o')}, {self._sets.listed('s')}"
         keys = sql.keys(f"out_{index}", named) if hashed else f"SELECT value AS key, {named} FROM out_{index}"
         self.cursor.execute(
             f"CREATE OR REPLACE TEMP TABLE keys_{index} AS "
-            f"SELECT key, {self._sets.united('o')} FROM ({keys}) GROUP BY key"
+            f"SELECT key, {self._sets.united('o')}, {self._sets.united('s')} FROM ({keys}) GROUP BY key"
         )
 
     def _related(self, index: int) -> str:
         """Values of a column that are excluded ones, or hashes of such, or that such are hashes of."""
         probes = _probes(f"values_{index}", self._out_classes(index), self._sets.listed("k"))
         shared = ", ".join(
-            f"(p.{kept} & k.{lost}) AS e{word}" for word, (kept, lost) in enumerate(self._pairs("k", "o"))
+            f"(p.{kept} & k.{lost}) AS {name}{word}"
+            for name, out in (("e", "o"), ("t", "s"))
+            for word, (kept, lost) in enumerate(self._pairs("k", out))
         )
         matched = (
             f"SELECT class, value, {shared} FROM ({probes}) AS p JOIN keys_{index} AS k ON p.probe = k.key"
         )
         return (
-            f"SELECT class, value, {self._sets.united('e')} FROM ({matched}) "
+            f"SELECT class, value, {self._sets.united('e')}, {self._sets.united('t')} FROM ({matched}) "
             f"WHERE {self._sets.any('e')} GROUP BY 1, 2"
         )
 
@@ -196,6 +218,11 @@ class Exclusions:
 
     def _pairs(self, one: str, other: str) -> Iterator[tuple[str, str]]:
         return zip(self._sets.columns(one), self._sets.columns(other), strict=True)
+
+
+def _probed(values: str, use: ListUse, more: str = "") -> str:
+    """A relation: what each value is looked up by among the keys of a list."""
+    return f"({_probes(values, use.column.classes, more)})"
 
 
 def _probes(values: str, classes: frozenset[int], more: str = "") -> str:

@@ -47,5 +47,5 @@ def identify(
 
 
 def _patterns(audience: Audience) -> tuple[str, ...]:
-    lists = (one.files for one in audience.exclusion_lists)
+    lists = (one.files for one in audience.lists)
     return tuple(dict.fromkeys((*audience.source.files, *(file for files in lists for file in files))))

@@ -17,7 +17,7 @@ from reconciler.core.members import (
     SourceProgress,
     TargetMembers,
 )
-from reconciler.core.model import Audience, Hashing
+from reconciler.core.model import Audience, Exclusion, Hashing
 from reconciler.core.reuse import SourceIdentities
 from reconciler.core.state.resource import SegmentState
 from reconciler.members.data_root import DataRoot
@@ -65,9 +65,9 @@ class LazyEngine:
         return self._engine.missing(before, now)
 
     def listed(
-        self, audience: Audience, kinds: Sequence[Kind]
+        self, lists: Sequence[Exclusion], kinds: Sequence[Kind]
     ) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
-        return self._engine.listed(audience, kinds)
+        return self._engine.listed(lists, kinds)
 
     def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         return self._engine.without(hashing, held, out)

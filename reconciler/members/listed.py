@@ -1,4 +1,4 @@
-"""Members on the exclusion lists of an audience, whose source need not be readable."""
+"""Members on lists, whatever sources these are matched with."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -6,7 +6,7 @@ import duckdb
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import Kind, ListMatches, ReadList, SnapshotRef
-from reconciler.core.model import Audience, Exclusion
+from reconciler.core.model import Exclusion
 from reconciler.members.database import READ_ERRORS, is_ours
 from reconciler.members.file_sets import FileSets
 from reconciler.members.lists import Lists, read_list
@@ -18,14 +18,14 @@ def listed(
     cursor: duckdb.DuckDBPyConnection,
     files: FileSets,
     lists: Lists,
-    audience: Audience,
+    declared: Sequence[Exclusion],
     kinds: Sequence[Kind],
 ) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
     """Each list that can be read, with its members in the hashing of each kind that it has a column for."""
     found: dict[Kind, list[tuple[ReadList, SnapshotRef]]] = {kind: [] for kind in kinds}
-    for exclusion in audience.exclusion_lists:
+    for one_list in declared:
         try:
-            for kind, members in _members(cursor, files, lists, exclusion, audience, kinds):
+            for kind, members in _members(cursor, files, lists, one_list, kinds):
                 found[kind].append(members)
         except ConfigurationError:
             continue  # nothing is removed through a list that can't be read
@@ -39,11 +39,10 @@ def _members(
     cursor: duckdb.DuckDBPyConnection,
     files: FileSets,
     lists: Lists,
-    exclusion: Exclusion,
-    audience: Audience,
+    declared: Exclusion,
     kinds: Sequence[Kind],
 ) -> Iterator[tuple[Kind, tuple[ReadList, SnapshotRef]]]:
-    known = prepare_list(cursor, files, exclusion, audience)
+    known = prepare_list(cursor, files, declared)
     sets = []
     for identifier_type, hashing in kinds:
         if name := known.columns.get(identifier_type):

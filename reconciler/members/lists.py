@@ -22,7 +22,7 @@ Key = tuple[IdentifierType, str, str, tuple[FileStamp, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ListColumn:
-    """`values` holds the usable ones with their classes, `keys` all that a person may be recognised by.
+    """`values` holds the usable ones with their classes, `keys` all that a member may be recognised by.
 
     `sizes` counts the distinct usable values by class.
     """
@@ -77,8 +77,11 @@ class Lists:
             raise ConfigurationError("an exclusion list can't be read", findings=(line_break(table, [name]),))
         found_usable = f"(SELECT value, class FROM list_column WHERE {sql.usable('class')})"
         values, _ = self._snapshots.written(cursor, f"SELECT value, class FROM {found_usable}")
+        named = f"(SELECT value, class, {DIGEST} AS member FROM {found_usable})"
         is_never_hashed = HASHINGS[kind] == (Hashing.NONE,)
-        recognised = f"SELECT value AS key FROM {found_usable}" if is_never_hashed else sql.keys(found_usable)
+        recognised = (
+            f"SELECT value AS key, member FROM {named}" if is_never_hashed else sql.keys(named, "member")
+        )
         keys, _ = self._snapshots.written(cursor, recognised)
         found = ListColumn(
             values=values,
@@ -116,6 +119,8 @@ def read_list(
     """What the core compares."""
     declared = listed.declared
     return ReadList(
+        kind=declared.kind,
+        name=declared.name,
         files=declared.files,
         identifier_type=kind,
         members=column.members,

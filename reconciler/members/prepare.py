@@ -24,7 +24,7 @@ from reconciler.members.where_clause import WhereClause
 
 @dataclass(frozen=True, slots=True)
 class ListedIdentifiers:
-    """An exclusion list whose files are known."""
+    """A suppression or exclusion list whose files are known."""
 
     table: Table
     columns: Mapping[IdentifierType, str]
@@ -94,9 +94,11 @@ class Preparation:
         places = _places(audience, source.place)
         table = _table(self._cursor, self._files, source.files, source.place, places, findings)
         lists = [
-            _listed(self._cursor, self._files, one, columns, findings) for one in audience.exclusion_lists
+            one
+            for declared in audience.lists
+            if (one := _listed(self._cursor, self._files, declared, columns, findings))
         ]
-        draft.table, draft.lists = table, tuple(one for one in lists if one)
+        draft.table, draft.lists = table, tuple(lists)
         if table:
             with _reading(table, findings):
                 self._add_condition(draft, table)
@@ -207,23 +209,28 @@ def _listed(
     columns: Mapping[IdentifierType, str],
     findings: list[Finding],
 ) -> ListedIdentifiers | None:
-    listed = dict(exclusion.columns)
-    if not listed.keys() & columns.keys():
-        remedy = f"add one of {', '.join(sorted(listed))} to the audience's columns"
+    if not exclusion.is_matched(columns.items()):
+        remedy = f"add one of {', '.join(sorted(dict(exclusion.columns)))} to the audience's columns"
         findings.append(Finding(str(exclusion.place), "this list could never exclude anybody", remedy))
-    places = _places(exclusion, exclusion.place)
-    table = _table(cursor, files, exclusion.files, exclusion.place, places, findings)
-    return ListedIdentifiers(table, listed, exclusion) if table else None
+    return _opened(cursor, files, exclusion, findings)
+
+
+def _opened(
+    cursor: duckdb.DuckDBPyConnection, files: FileSets, declared: Exclusion, findings: list[Finding]
+) -> ListedIdentifiers | None:
+    places = _places(declared, declared.place)
+    table = _table(cursor, files, declared.files, declared.place, places, findings)
+    return ListedIdentifiers(table, dict(declared.columns), declared) if table else None
 
 
 def prepare_list(
-    cursor: duckdb.DuckDBPyConnection, files: FileSets, exclusion: Exclusion, audience: Audience
+    cursor: duckdb.DuckDBPyConnection, files: FileSets, declared: Exclusion
 ) -> ListedIdentifiers:
     """One list by itself. Raises ConfigurationError with everything that is wrong."""
     findings: list[Finding] = []
-    found = _listed(cursor, files, exclusion, dict(audience.columns), findings)
+    found = _opened(cursor, files, declared, findings)
     if findings or not found:
-        raise ConfigurationError(f"{audience.name}: an exclusion list can't be read", findings=findings)
+        raise ConfigurationError("a list can't be read", findings=findings)
     return found
 
 

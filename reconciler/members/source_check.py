@@ -37,7 +37,11 @@ class Checker:
             for one in audiences:
                 preparation.examine(one)
             found = preparation.results().values()
-        return tuple(each for one in found if isinstance(one, ConfigurationError) for each in one.findings)
+        wrong: list[Finding] = []
+        for error in (one for one in found if isinstance(one, ConfigurationError)):
+            known = set(wrong)  # audiences share suppression lists
+            wrong += (one for one in error.findings if one not in known)
+        return tuple(wrong)
 
     def misspelt(self, audiences: Sequence[Audience], today: date) -> tuple[Finding, ...]:
         """What is wrong with the syntax of each `where`."""

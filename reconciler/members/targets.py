@@ -1,7 +1,7 @@
 """From staged rows to the targets of each audience: members, what was dropped and why, what lists found."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -15,7 +15,7 @@ from reconciler.core.members import (
     SnapshotRef,
     TargetMembers,
 )
-from reconciler.core.model import Hashing, IdentifierType
+from reconciler.core.model import Hashing, IdentifierType, ListKind
 from reconciler.members import identifier_sql as sql
 from reconciler.members.exclusions import Exclusions, ListUse
 from reconciler.members.identifier_sql import Class
@@ -39,7 +39,8 @@ class StagedTargets:
     rows all files have.
 
     `kept` are the numbers of rows that audiences keep, for each identifier column. Nobody is `lost` where
-    no row of an audience has a value on a list.
+    no row of an audience has a value on a list. `incomparable` are the columns of suppression lists that
+    can't be compared with the rows of an audience.
     """
 
     cursor: duckdb.DuckDBPyConnection
@@ -51,6 +52,7 @@ class StagedTargets:
     kept: Sequence[Counts]
     audiences: Mapping[int, SharedAudience]
     lost: bool
+    incomparable: Collection[tuple[int, ListColumn]]
     _found: dict[ListUse, Refs] = field(default_factory=dict)
     _excluded: dict[tuple[ListUse, Column], Refs] = field(default_factory=dict)
 
@@ -90,6 +92,7 @@ class StagedTargets:
         return ColumnCounts(
             self.kept[index],
             self.exclusions.counts(index) if self.lost else {},
+            self.exclusions.suppressed(index) if self.lost else {},
             self.staged.counts(index, "u") if sampled else {},
         )
 
@@ -138,7 +141,8 @@ class StagedTargets:
         """Each list with what it found, and the members of a segment that it keeps out."""
         for listed, kind, found in self.audiences[audience].lists:
             index = self._index(self.audiences[audience], kind)
-            use = next(one for one in self.exclusions.uses if (one.index, one.column) == (index, found))
+            wanted = (index, found, listed.declared.kind)
+            use = next(one for one in self.exclusions.uses if (one.index, one.column, one.kind) == wanted)
             if self.lost and use not in self._found:
                 self._found[use] = self._sets(self.exclusions.found(use), Hashing.SHA256)
             if self.lost and (use, column) not in self._excluded:
@@ -153,6 +157,7 @@ class StagedTargets:
                 rows=sum(looked.values()),
                 empty=looked[Class.EMPTY],
                 malformed=sum(n for one, n in looked.items() if one >= Class.FLAWED),
+                incomparable=use.kind is ListKind.SUPPRESSION and (audience, found) in self.incomparable,
             )
             yield read_list(listed, kind, found, matches)
 
@@ -161,11 +166,13 @@ class StagedTargets:
 class ColumnCounts:
     """Numbers of rows that `where` keeps, by audience and by the class of one column.
 
-    `kept` has all but those outside a sample, `lost` those of them that are excluded.
+    `kept` has all but those outside a sample, `lost` those of them that a list excludes, and `suppressed`
+    those that a suppression list excludes.
     """
 
     kept: Counts
     lost: Counts
+    suppressed: Counts
     unsampled: Counts
 
     def looked(self, audience: int) -> Counter[int]:
@@ -193,7 +200,8 @@ class ColumnCounts:
             if reason is DropReason.MALFORMED:
                 malformed[sql.FLAWS[found - Class.FLAWED]] += n
         drops[DropReason.FILTERED] = rows - self.looked(audience).total()
-        drops[DropReason.EXCLUDED] = sum(lost.values())
+        drops[DropReason.SUPPRESSED] = sum(self.suppressed.get(audience, NOTHING).values())
+        drops[DropReason.EXCLUDED] = sum(lost.values()) - drops[DropReason.SUPPRESSED]
         drops[DropReason.NOT_SAMPLED] = sum(unsampled.values())
         drops[DropReason.DUPLICATE] = usable - members.count
         return TargetMembers(

@@ -99,7 +99,7 @@ def _no_members(one: Adoption, identifier_type: str) -> Finding:
 def file_request(spec: SegmentSpec, pattern: str, place: SourceLocation, name: str) -> AudienceRequest:
     """Return the request for all members in files, hashed as in the segment. `name` identifies the result.
 
-    The files have the columns of the audience. Its condition and its exclusion lists do not apply.
+    The files have the columns of the audience. Its condition and its lists do not apply.
     """
     kind = (spec.key.identifier_type, spec.key.hashing)
     audience = replace(
@@ -109,5 +109,6 @@ def file_request(spec: SegmentSpec, pattern: str, place: SourceLocation, name: s
         columns=tuple(one for one in spec.audience.columns if one[0] == kind[0]),
         places=(),
         exclusion_lists=(),
+        suppression_lists=(),
     )
     return AudienceRequest(audience, (kind,))

@@ -42,7 +42,7 @@ def countries_of(audiences: Iterable[Audience]) -> frozenset[str]:
     return frozenset(
         country
         for audience in audiences
-        for country in (audience.country, *(one.country for one in audience.exclusion_lists))
+        for country in (audience.country, *(one.country for one in audience.lists))
         if country
     )
 

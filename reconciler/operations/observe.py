@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import AuthenticationError, RejectedError
 from reconciler.core.lifecycle import SegmentEnd
-from reconciler.core.lists import compared
+from reconciler.core.lists import AppliedLists, compared
 from reconciler.core.members import (
     EMPTY_SNAPSHOT,
     NO_DELTA,
@@ -16,6 +16,7 @@ from reconciler.core.members import (
 )
 from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.plan.address_context import receiving_segment
+from reconciler.core.plan.forgotten import forgotten_specs
 from reconciler.core.plan.losses import doubted, is_computed, loss
 from reconciler.core.plan.observed import MemberDiff, ObservedState
 from reconciler.core.plan.teardown import with_confirmed_creates
@@ -27,7 +28,7 @@ from reconciler.core.state.moves import with_moves, without_superseded
 from reconciler.core.state.resource import ResourceState, SegmentState, Slot, remaining
 from reconciler.operations.adopt_segments import adopt_segments, adoptions
 from reconciler.operations.read_sources import NO_READINGS, EarlierReadings, read_sources
-from reconciler.operations.suppressed import departures
+from reconciler.operations.suppressed import Departures
 
 NOBODY = TargetMembers(EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, 0, ())
 ProgressCallback = Callable[[str], None]
@@ -97,10 +98,13 @@ def observe(
         read.targets.pop(address, None)
     progress("comparing members")
     comparisons = _comparisons(engine, {at: one for at, (_, one) in held.items()}, read.targets, lost)
-    applied = [one for one in resources.values() if one.lists]
+    applied = AppliedLists.of(resources.values())
     lists = {
-        at: compared(at, one.lists, applied, engine.missing, one.members) for at, one in read.targets.items()
+        at: compared(at, one.lists, applied.at(at), applied, engine.missing, one.members)
+        for at, one in read.targets.items()
     }
+    leaving = Departures(engine, present, comparisons, read.targets, lists, applied)
+    forgotten = forgotten_specs(desired, resources.values(), only)
     return ObservedState(
         head=state.head,
         resources=resources,
@@ -111,7 +115,7 @@ def observe(
         rates=rates(readers),
         now=now,
         unread=read.unread | adopted.unread,
-        departures=departures(specs, resources, present, comparisons, read.targets, lists, engine),
+        departures=leaving.all(specs, forgotten.values(), resources),
         lists=lists,
         records=read.records,
         reused=read.reused,

@@ -1,83 +1,111 @@
 """Find the suppressed members in the segments of each address, by trusted lists."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from reconciler.core.lists import ListChange, compared, list_refusals, untrusted
-from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef, TargetMembers
-from reconciler.core.model import Address, Hashing, IdentifierType, SegmentSpec
+from reconciler.core.list_refusals import list_refusals, untrusted
+from reconciler.core.lists import AppliedLists, ListChange, compared
+from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, SnapshotRef, TargetMembers
+from reconciler.core.model import Address, Exclusion, SegmentSpec
 from reconciler.core.plan.observed import Departure, MemberDiff
-from reconciler.core.plan.suppressed_removals import slots
 from reconciler.core.ports import MemberEngine
 from reconciler.core.remote import Segment
-from reconciler.core.state.resource import ResourceState, SegmentState, Slot
+from reconciler.core.state.resource import MemberSlot, ResourceState, RetiredSlot, SegmentState
+
+_NOBODY = TargetMembers(EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, 0, ())
 
 
-def departures(
-    specs: Sequence[SegmentSpec],
-    resources: Mapping[Address, ResourceState],
-    present: Mapping[str, Segment],
-    comparisons: Mapping[Address, MemberDiff],
-    targets: Mapping[Address, TargetMembers],
-    lists: Mapping[Address, Sequence[ListChange]],
-    engine: MemberEngine,
-) -> dict[Address, tuple[Departure, ...]]:
-    """Return suppressed members in existing segments, also if a source or another list can't be used."""
-    found = {}
-    for spec in specs:
-        resource = resources.get(spec.address)
-        if resource is None or not spec.audience.exclusion_lists:
-            continue
-        at = spec.address
-        refused = any(True for _ in list_refusals(spec, lists.get(at, ())))
-        known = None if refused else comparisons.get(at)
-        found[at] = tuple(
-            _known(engine, slot, holding, known, targets[at])
-            if known and holding.key == spec.key
-            else _listed(engine, slot, holding, spec, resources.values())
-            for slot, holding in slots(resource)
-            if holding.segment_id in present
-        )
-    return found
+@dataclass(frozen=True, slots=True)
+class Departures:
+    """Looks for suppressed members in segments that exist at Criteo.
 
+    `comparisons`, `targets` and `lists` are those of addresses whose sources are usable. `known` are the
+    lists last applied at each address.
+    """
 
-def _known(
-    engine: MemberEngine, slot: Slot, holding: SegmentState, comparison: MemberDiff, target: TargetMembers
-) -> Departure:
-    """Return members on the lists, and members in the same row."""
-    base, maybe = engine.abandon_transfer(holding)
-    current = not comparison.resumes and (comparison.confirmed, comparison.uncertain) == (base, maybe)
-    return Departure(
-        slot, base, maybe, comparison.priority_removes if current else engine.suppressed(holding, target)
-    )
+    engine: MemberEngine
+    present: Mapping[str, Segment]
+    comparisons: Mapping[Address, MemberDiff]
+    targets: Mapping[Address, TargetMembers]
+    lists: Mapping[Address, Sequence[ListChange]]
+    known: AppliedLists
 
+    def all(
+        self,
+        specs: Iterable[SegmentSpec],
+        forgotten: Iterable[SegmentSpec],
+        resources: Mapping[Address, ResourceState],
+    ) -> dict[Address, tuple[Departure, ...]]:
+        """Return suppressed members by address, also if a source or another list can't be used.
 
-def _listed(
-    engine: MemberEngine,
-    slot: Slot,
-    holding: SegmentState,
-    spec: SegmentSpec,
-    resources: Collection[ResourceState],
-) -> Departure:
-    """Return members on readable and trusted lists, independent of the source."""
-    base, maybe = engine.abandon_transfer(holding)
-    kind = (holding.key.identifier_type, holding.key.hashing)
-    nobody = TargetMembers(EMPTY_SNAPSHOT, EMPTY_SNAPSHOT, 0, ())
-    leaving = [
-        engine.suppressed(holding, replace(nobody, suppressed=one))
-        for one in _trusted(engine, spec, kind, resources)
-    ]
-    _, urgent = engine.mark_uncertain(holding.key.hashing, (EMPTY_SNAPSHOT,), leaving)
-    return Departure(slot, base, maybe, urgent)
+        Retired and forgotten segments lose members of suppression lists only.
+        """
+        managed = {one.address: tuple(self._of_managed(one, resources)) for one in specs}
+        others = {one.address: tuple(self._of_forgotten(one, resources)) for one in forgotten}
+        return {address: found for address, found in (managed | others).items() if found}
 
+    def _of_managed(
+        self, spec: SegmentSpec, resources: Mapping[Address, ResourceState]
+    ) -> Iterator[Departure]:
+        resource, at, suppressing = resources.get(spec.address), spec.address, spec.audience.suppression_lists
+        declared = (*suppressing, *spec.audience.exclusion_lists)
+        if resource is None or not declared:
+            return
+        refused = any(True for _ in list_refusals(spec, self.lists.get(at, ())))
+        known = None if refused else self.comparisons.get(at)
+        for slot, holding in resource.slots:
+            if holding.segment_id not in self.present:
+                continue
+            if isinstance(slot, RetiredSlot):
+                yield self._listed(slot, holding, spec, suppressing, resource.lists)
+            elif known and holding.key == spec.key:
+                yield self._known(slot, holding, known, self.targets[at])
+            else:
+                yield self._listed(slot, holding, spec, declared, resource.lists)
 
-def _trusted(
-    engine: MemberEngine,
-    spec: SegmentSpec,
-    kind: tuple[IdentifierType, Hashing],
-    resources: Collection[ResourceState],
-) -> list[SnapshotRef]:
-    read = engine.listed(spec.audience, [kind])[kind]
-    changes = compared(spec.address, [one for one, _ in read], resources, engine.missing)
-    refused = untrusted(spec, changes)
-    return [members for one, members in read if one.place not in refused]
+    def _of_forgotten(
+        self, spec: SegmentSpec, resources: Mapping[Address, ResourceState]
+    ) -> Iterator[Departure]:
+        """Lists are compared with records of other addresses: those of a forgotten address get old."""
+        for slot, holding in resources[spec.address].slots:
+            if holding.segment_id in self.present:
+                yield self._listed(slot, holding, spec, spec.audience.suppression_lists, ())
+
+    def _known(
+        self, slot: MemberSlot, holding: SegmentState, comparison: MemberDiff, target: TargetMembers
+    ) -> Departure:
+        """Return members on the lists, and members in the same row."""
+        base, maybe = self.engine.abandon_transfer(holding)
+        current = not comparison.resumes and (comparison.confirmed, comparison.uncertain) == (base, maybe)
+        urgent = comparison.priority_removes if current else self.engine.suppressed(holding, target)
+        return Departure(slot, base, maybe, urgent)
+
+    def _listed(
+        self,
+        slot: MemberSlot,
+        holding: SegmentState,
+        spec: SegmentSpec,
+        declared: Sequence[Exclusion],
+        own: Sequence[AppliedList],
+    ) -> Departure:
+        """Return members on readable and trusted lists, independent of the source."""
+        base, maybe = self.engine.abandon_transfer(holding)
+        leaving = [
+            self.engine.suppressed(holding, replace(_NOBODY, suppressed=one))
+            for one in self._trusted(holding, spec, declared, own)
+        ]
+        _, urgent = self.engine.mark_uncertain(holding.key.hashing, (EMPTY_SNAPSHOT,), leaving)
+        return Departure(slot, base, maybe, urgent)
+
+    def _trusted(
+        self,
+        holding: SegmentState,
+        spec: SegmentSpec,
+        declared: Sequence[Exclusion],
+        own: Sequence[AppliedList],
+    ) -> list[SnapshotRef]:
+        kind = (holding.key.identifier_type, holding.key.hashing)
+        read = self.engine.listed(declared, [kind])[kind]
+        changes = compared(spec.address, [one for one, _ in read], own, self.known, self.engine.missing)
+        refused = untrusted(spec, changes)
+        return [members for one, members in read if one.place not in refused]

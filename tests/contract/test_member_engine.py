@@ -333,15 +333,14 @@ def test_lists_are_read_whatever_the_source_is_like(tmp_path, hashing):
     (tmp_path / "cut.csv").write_text("mail\na@example.com,too,many\n")
     whole = Exclusion(("out.csv",), ((EMAIL, "mail"),))
     others = (Exclusion(("gone.csv",), ((EMAIL, "mail"),)), Exclusion(("cut.csv",), ((EMAIL, "mail"),)))
-    source = Source(("nowhere.csv",))
-    audience = Audience("x", "X", "", source, ((EMAIL, "email"),), exclusion_lists=(*others, whole))
+    lists = (*others, whole)
     made = duck(tmp_path)
     with closing(made.engine):
-        [(read, listed)] = made.engine.listed(audience, [(EMAIL, hashing)])[EMAIL, hashing]
+        [(read, listed)] = made.engine.listed(lists, [(EMAIL, hashing)])[EMAIL, hashing]
         plain = ("a@example.com", "b@example.com")
         assert made.look(listed) == frozenset(written(one, hashing) for one in plain)
         assert (read.files, read.members.count, read.present, read.invalid) == (("out.csv",), 2, 3, 1)
-        assert made.engine.listed(audience, [(CUSTOMER, Hashing.NONE)]) == {(CUSTOMER, Hashing.NONE): ()}
+        assert made.engine.listed(lists, [(CUSTOMER, Hashing.NONE)]) == {(CUSTOMER, Hashing.NONE): ()}
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

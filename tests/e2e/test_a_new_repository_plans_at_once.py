@@ -20,7 +20,7 @@ def test_it_validates_plans_and_applies(tmp_path: Path, ci: str):
     assert "No changes." in project.run("plan", "sandbox").said
     assert "2 to create" in project.run("plan", "production", "--emulate", "--data-root", "data").said
     explained = project.run("explain", "sandbox", "offsite-email/lapsed-90d").said
-    assert "− excluded 10" in " ".join(explained.split())
+    assert "− suppressed 10" in " ".join(explained.split())
     file = {"github": ".github/CODEOWNERS", "gitlab": "CODEOWNERS"}[ci]
     project.run("codeowners", "--check", file)
     assert "@acme/admins" in (project.root / file).read_text()

@@ -1,4 +1,4 @@
-"""Histories in which exclusion lists shrink, break, disappear and return, among other faults.
+"""Histories in which exclusion and suppression lists shrink, break, disappear and return, among other faults.
 
 The column of the source that they are matched with breaks too, and people have second rows. What may happen
 without blocking is said here once more, from what was delivered and sent alone.
@@ -24,13 +24,14 @@ from support.in_memory_environment import (
     Kind,
     replace,
 )
-from support.simulation import ADDRESSES, Simulation, Step, declarations, edits, steps, which
+from support.simulation import ADDRESSES, KINDS, Simulation, Step, declarations, edits, steps, which
 
 from reconciler.apply import Report
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.events import ChangeOutcome
 from reconciler.core.model import Address
 from reconciler.core.plan.model import Plan
+from reconciler.core.state.resource import RetiredSlot, grace_ends_at
 
 LIMIT = 0.3
 LEGAL, UNLISTED = "legal.csv", "p9"
@@ -55,7 +56,17 @@ Delivered = Mapping[str, Delivery]
 CUSTOMERS = ["p0", "p1", "p2", "p3"]
 customers = st.frozensets(st.sampled_from(CUSTOMERS), min_size=1)
 crowds = st.frozensets(st.sampled_from(LISTED), min_size=3)
+suppression = st.one_of(
+    steps("deliver_suppression", crowds, st.sampled_from([0, 0, 0, 5])),
+    steps("opt_out", st.sampled_from(LISTED)),
+    steps("opt_in", st.sampled_from(LISTED)),
+    steps("suppression_comes_back"),
+    steps("suppression_is_empty"),
+    steps("suppression_vanishes"),
+    steps("suppress_no_more"),
+)
 deliveries = st.one_of(
+    suppression,
     steps("deliver", which, st.just(OPT_OUTS), crowds, st.sampled_from([0, 0, 0, 5])),
     steps("deliver", which, st.just(LEGAL), crowds, st.just(0)),
     steps("lose_some", which, st.sampled_from(LISTED)),
@@ -83,6 +94,7 @@ class ListHistories(Simulation):
         super().__init__()
         self.possible: dict[Address, list[Delivered]] = {}
         self.whole: dict[str, ListFile] = {}
+        self.whole_suppression: ListFile | None = None
 
     def made(self) -> InMemoryEnvironment:
         return InMemoryEnvironment(list_shrink=LIMIT)
@@ -97,6 +109,7 @@ class ListHistories(Simulation):
     def _keep_somebody(self, audience: str) -> None:
         """Lists may name all the others."""
         self.world.people[audience] |= {UNLISTED}
+        self.opted_out |= self._suppression_list().members
         out = self.ever_suppressed.get(audience, frozenset())
         self.ever_suppressed[audience] = out | self.world.named(audience)
 
@@ -155,6 +168,40 @@ class ListHistories(Simulation):
         audience = self._declared(number).audience
         self.world.lists.setdefault(audience, {})[OPT_OUTS] = file
 
+    def deliver_suppression(self, people: frozenset[str], invalid: int) -> None:
+        """The list of the environment, which wins over every audience."""
+        file = ListFile(people | {KEEPER}, invalid)
+        self.world.suppression = file
+        if not invalid:
+            self.whole_suppression = file
+        for audience in {address.audience for address in self.world.wishes}:
+            self._keep_somebody(audience)
+
+    def _suppression_list(self) -> ListFile:
+        return self.world.suppression or ListFile(frozenset())
+
+    def opt_out(self, person: str) -> None:
+        now = self._suppression_list()
+        self.deliver_suppression(now.members | {person}, now.invalid)
+
+    def opt_in(self, person: str) -> None:
+        now = self._suppression_list()
+        self.deliver_suppression(now.members - {person}, now.invalid)
+
+    def suppression_comes_back(self) -> None:
+        if self.whole_suppression:
+            self.deliver_suppression(self.whole_suppression.members, 0)
+
+    def suppression_is_empty(self) -> None:
+        self.world.suppression = ListFile(frozenset())
+
+    def suppression_vanishes(self) -> None:
+        self.world.suppression = ListFile(frozenset(), unreadable=True)
+
+    def suppress_no_more(self) -> None:
+        """Accept a reviewed definition without the list."""
+        self.world.suppression = None
+
     def declare_no_more(self, number: int) -> None:
         self.world.lists.get(self._declared(number).audience, {}).pop(LEGAL, None)
 
@@ -182,12 +229,13 @@ class ListHistories(Simulation):
     def allow(self, share: float) -> None:
         """Accept a reviewed definition."""
         self.world.list_shrink = share
+        self.world.guards = replace(self.world.guards, max_suppression_shrink=share)
 
     # ---- what they may lead to
 
     def _delivered(self, address: Address) -> Delivered | None:
         """None for lists that can't be used, or can't be matched."""
-        files, rows = self.world.lists_of(address.audience), self.world.rows(address.audience)
+        files, rows = self.world.delivered(address.audience), self.world.rows(address.audience)
         values, limit = [row.match for row in rows], self.world.guards.max_invalid
         empty, malformed = values.count(EMPTY), values.count(MALFORMED)
         if malformed > limit * (len(rows) - empty):
@@ -232,8 +280,34 @@ class ListHistories(Simulation):
         return self.world.list_shrink * len(people) + 1e-6
 
     def _run(self, only: Container[Address] | None = None) -> None:
+        left_alone = self._left_alone()
         with suppress(ConfigurationError):
-            super()._run(only)
+            report = super()._run(only)
+            if only is None and report and not report.errors:
+                self._opt_outs_have_left(left_alone)
+
+    def _left_alone(self) -> set[str]:
+        """Return the forgotten and retired segments without an unconfirmed request."""
+        found = set()
+        for resource in self._resources():
+            for slot, holding in resource.slots:
+                end = grace_ends_at(holding, self.world.quiet)
+                quiet = end is None or end <= self.world.clock.now()
+                if quiet and (isinstance(slot, RetiredSlot) or resource.address not in self.world.wishes):
+                    found.add(holding.segment_id)
+        return found - self.claimed
+
+    def _opt_outs_have_left(self, left_alone: Container[str]) -> None:
+        """Members of a usable list that lost nobody are in no forgotten or retired segment."""
+        now = self.world.suppression
+        if now is None or now.unreadable or now.invalid or not self.opted_out <= now.members:
+            return
+        for resource in self._resources():
+            for holding in resource.segments:
+                segment = self.world.criteo.segment(holding.segment_id)
+                if segment and segment.id in left_alone:
+                    held = segment.members - self._strays(segment)
+                    assert not held & self._wired(now.members), "an opt-out stays in a forgotten segment"
 
     def _planned(self, plan: Plan) -> None:
         super()._planned(plan)
@@ -276,6 +350,9 @@ class ListHistories(Simulation):
     # ---- the way out
 
     def _clean_run(self, counted: Container[Address] = ()) -> None:
+        file = self._suppression_list()
+        if file.unreadable or file.invalid or (self.world.suppression and not file.members):
+            self.deliver_suppression((self.whole_suppression or ListFile(frozenset())).members, 0)
         for address in self.world.wishes:
             audience = address.audience
             if self._delivered(address) is None:
@@ -286,9 +363,9 @@ class ListHistories(Simulation):
         super()._clean_run(counted)
 
     def _follow(self, finding: Finding, attempt: int) -> None:
-        if "exclusion list" in finding.problem:
-            assert re.search(r"maxShrink", finding.remedy), finding
-            self.world.list_shrink = 1.0
+        if re.search("exclusion list|suppression list", finding.problem):
+            assert re.search(r"maxShrink|maxSuppressionShrink", finding.remedy), finding
+            self.allow(1.0)
         else:
             super()._follow(finding, attempt)
 
@@ -341,7 +418,54 @@ def a_crash_between_sending_and_completion_loses_no_list() -> None:
     life.teardown()
 
 
+def opt_outs_leave_forgotten_and_retired_segments() -> None:
+    """An address is forgotten, and another is replaced; then somebody in both segments opts out."""
+    life = ListHistories()
+    made = [("declare", one, frozenset({"p0", "p1", "p3"})) for one in ADDRESSES[:2]]
+    life.begin(made, size=1, run=False)
+    life.deliver_suppression(frozenset({"p2"}), 0)
+    life.run_in_peace([])
+    life.rekey(1, *_REKEYED)
+    life.remove_from_manifests(0)
+    life.run_in_peace([])
+    life.opt_out("p0")
+    life.run_in_peace([])
+    life.teardown()
+
+
+def a_suppression_list_that_is_cut_readmits_no_member(cut: Callable[[ListHistories], None]) -> None:
+    life = ListHistories()
+    life.begin([("declare", ADDRESSES[0], frozenset(CUSTOMERS))], size=1, run=False)
+    life.deliver_suppression(frozenset({"p0", "p1", "stranger 0"}), 0)
+    life.run_in_peace([])
+    cut(life)
+    life.change_source(0, frozenset([*CUSTOMERS, "p4"]))
+    life.run_in_peace([])
+    life.teardown()
+
+
+def _loses_two(life: ListHistories) -> None:
+    life.opt_in("p0")
+    life.opt_in("p1")
+
+
+def _names_others(life: ListHistories) -> None:
+    life.deliver_suppression(frozenset(f"stranger {number}" for number in range(1, 4)), 0)
+
+
+def _comes_unusable(life: ListHistories) -> None:
+    life.deliver_suppression(life._suppression_list().members, 5)
+
+
+_REKEYED = (KINDS[1], "1001", "7")
+
 EXAMPLES = (
+    opt_outs_leave_forgotten_and_retired_segments,
+    partial(a_suppression_list_that_is_cut_readmits_no_member, _loses_two),
+    partial(a_suppression_list_that_is_cut_readmits_no_member, _names_others),
+    partial(a_suppression_list_that_is_cut_readmits_no_member, _comes_unusable),
+    partial(a_suppression_list_that_is_cut_readmits_no_member, ListHistories.suppression_is_empty),
+    partial(a_suppression_list_that_is_cut_readmits_no_member, ListHistories.suppression_vanishes),
     partial(a_changed_column_readmits_no_member, EMPTY),
     partial(a_changed_column_readmits_no_member, MALFORMED),
     partial(a_changed_column_readmits_no_member, ANOTHERS),

@@ -15,8 +15,8 @@ PROMISES = {
     "state is in it, even if it was killed",
     "refused-early": "Errors are reported before the first write, all at once, each with its location",
     "guards": "A change that exceeds the guards, or lost access, sends nothing",
-    "lists": "An exclusion list that shrinks, breaks, vanishes and returns adds no member of its last "
-    "applied version, beyond its limit or a reviewed definition (500 histories)",
+    "lists": "A suppression or exclusion list that shrinks, breaks, vanishes and returns adds no member of "
+    "its last applied version, beyond its limit or a reviewed definition (500 histories)",
     "promotion": "Promotion is a merge by git: it loses no edit of the target, and writes no invalid "
     "result (500 edits)",
     "approved": "Apply executes approved changes within stated limits, or nothing",

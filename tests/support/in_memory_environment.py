@@ -27,6 +27,7 @@ from reconciler.core.model import (
     Guards,
     Hashing,
     IdentifierType,
+    ListKind,
     SegmentKey,
     SegmentSpec,
     Source,
@@ -47,7 +48,7 @@ OPEN = Guards(max_shrink=1e9, max_growth=1e9, min_members=1, max_invalid=1.0, ma
 Kind = tuple[IdentifierType, Hashing]
 EMAIL = (IdentifierType.EMAIL, Hashing.SHA256)
 CREDENTIAL = "criteo"
-OPT_OUTS, KEEPER = "opt-outs.csv", "no customer"
+OPT_OUTS, SUPPRESSED, KEEPER = "opt-outs.csv", "suppressed.csv", "no customer"
 MATCHED = (IdentifierType.PHONE_NUMBER, "phone")
 """What lists are matched by: no segment is sent it."""
 EMPTY, MALFORMED, ANOTHERS = "", "malformed", "another's"
@@ -90,7 +91,8 @@ class InMemoryEnvironment:
     `lists` are further ones by file name, or that one as it is delivered, if it is not whole. `matches` are
     people with another value than their own in the column that lists are matched with; `second_rows` are
     people with a second row, and what that has there. `paused` are audiences; `all_paused`: the environment
-    is paused. The people in the file of each of the `adoptions` are `assumed`.
+    is paused. The people in the file of each of the `adoptions` are `assumed`. `suppression` is the
+    suppression list of the environment, or None.
     """
 
     wishes: dict[Address, DesiredSegment] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class InMemoryEnvironment:
     lists: dict[str, dict[str, ListFile]] = field(default_factory=dict)
     matches: dict[str, Mapping[str, str]] = field(default_factory=dict)
     second_rows: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    suppression: ListFile | None = None
     list_shrink: float = 1.0
     broken: set[str] = field(default_factory=set)
     batch_size: int = 3
@@ -124,7 +127,14 @@ class InMemoryEnvironment:
     def desired(self) -> DesiredState:
         api = Api("emulator", batch_size=self.batch_size, grace_period=self.quiet)
         environment = Environment(
-            self.environment, api, "file:state", "data", (), guards=self.guards, paused=self.all_paused
+            self.environment,
+            api,
+            "file:state",
+            "data",
+            (),
+            guards=self.guards,
+            paused=self.all_paused,
+            suppression_lists=self._suppression_lists(),
         )
         specs = tuple(self._spec(address, wish) for address, wish in sorted(self.wishes.items()))
         adoptions = tuple(one for address, one in self.adoptions.items() if address in self.wishes)
@@ -157,9 +167,16 @@ class InMemoryEnvironment:
             guards=self.guards,
             paused=self.all_paused or address.audience in self.paused,
             protected=wish.protect,
+            suppression_lists=self._suppression_lists(),
         )
         key = SegmentKey(wish.account_id, wish.retailer_id, *wish.kind)
         return SegmentSpec(address, wish.title, wish.description, key, CREDENTIAL, audience)
+
+    def _suppression_lists(self) -> tuple[Exclusion, ...]:
+        if self.suppression is None:
+            return ()
+        place = SourceLocation(SUPPRESSED, 1, 1)
+        return (Exclusion((SUPPRESSED,), (MATCHED,), place, kind=ListKind.SUPPRESSION, name="opted-out"),)
 
     def described(self, address: Address) -> str:
         """Return a segment's description at Criteo."""
@@ -170,18 +187,18 @@ class InMemoryEnvironment:
     def _sources(self) -> None:
         """Return the sources: every identifier type has the same members, under other names."""
         self.engine.broken = self.broken
+        wanted = {wish.kind for wish in self.wishes.values()}
+        held = (one.key for resource in self.store.saved_resources.values() for one in resource.segments)
+        listed = wanted | {(key.identifier_type, key.hashing) for key in held}
+        self.engine.people = {"": self._without_source(listed)}
         for address in self.assumed.keys() & self.wishes.keys():
             kind = self.wishes[address].kind
             self.engine.people[str(address)] = People({kind: self.wire(self.assumed[address], kind)})
         for audience in {address.audience for address in self.wishes}:
             rows, out = self.rows(audience), self.kept_out(audience)
-            lists = {f"{audience}/{name}": one for name, one in self.lists_of(audience).items()}
+            lists = {self._path(audience, name): one for name, one in self.delivered(audience).items()}
             kept = source.kept(rows, self.named(audience))
             kinds = {wish.kind for address, wish in self.wishes.items() if address.audience == audience}
-            held = (
-                one.current.key for at, one in self.store.saved_resources.items() if at.audience == audience
-            )
-            listed = kinds | {(key.identifier_type, key.hashing) for key in held}
             self.engine.people[audience] = People(
                 {kind: self.wire(kept, kind) for kind in kinds},
                 {kind: self.wire(out, kind) for kind in listed},
@@ -193,6 +210,16 @@ class InMemoryEnvironment:
                 },
                 {name: self._found(rows, file, kinds) for name, file in lists.items()},
             )
+
+    def _without_source(self, kinds: set[Kind]) -> People:
+        """Return the suppression list, which is read for forgotten segments too."""
+        if self.suppression is None:
+            return People({})
+        written = {(kind, SUPPRESSED): self.wire(self.suppression.members, kind) for kind in kinds}
+        return People({}, lists={SUPPRESSED: self.suppression}, written=written)
+
+    def _path(self, audience: str, name: str) -> str:
+        return name if name == SUPPRESSED else f"{audience}/{name}"
 
     def _found(self, rows: list[Row], file: ListFile, kinds: set[Kind]) -> Found:
         there = [row.match for row in rows]
@@ -217,9 +244,14 @@ class InMemoryEnvironment:
         whole = ListFile(self.suppressed.get(audience, frozenset()) | {KEEPER})
         return {OPT_OUTS: whole} | self.lists.get(audience, {})
 
+    def delivered(self, audience: str) -> dict[str, ListFile]:
+        """Return the delivered lists by file name: the suppression list, and exclusion lists."""
+        suppression = {} if self.suppression is None else {SUPPRESSED: self.suppression}
+        return suppression | self.lists_of(audience)
+
     def named(self, audience: str) -> frozenset[str]:
         """Return the members on the delivered lists."""
-        return frozenset[str]().union(*(one.members for one in self.lists_of(audience).values()))
+        return frozenset[str]().union(*(one.members for one in self.delivered(audience).values()))
 
     def kept_out(self, audience: str) -> frozenset[str]:
         """Return the members on lists whose rows can still be matched."""

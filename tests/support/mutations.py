@@ -18,14 +18,14 @@ from support.fakes.state import MemoryStore, MemoryWriter
 
 from reconciler.apply import creates, run, transfer, updates
 from reconciler.apply.recorder import StateRecorder
-from reconciler.core import lists
+from reconciler.core import list_refusals, lists
 from reconciler.core.approval import approved_changes, check, completion, differences, validity
 from reconciler.core.approval import members_only as refresh
 from reconciler.core.approval.model import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
 from reconciler.core.plan import address_planner as standing
 from reconciler.core.plan import lost_access, planner, suppressed_removals
-from reconciler.core.plan.changes import Forget, Update, address_of
+from reconciler.core.plan.changes import Forget, Removal, Update, address_of
 from reconciler.core.plan.names import Settled
 from reconciler.core.plan.steps import PromoteReplacement
 from reconciler.core.state import resource, unconfirmed_requests
@@ -406,6 +406,10 @@ def by_size(_original: Any) -> Any:
     return lost
 
 
+def beside_nothing(_original: Any) -> Any:
+    return lambda removal, _change: replace(removal, departures=())
+
+
 def forgets_lists(original: Any) -> Any:
     def complete(tools: Any, ledger: StateRecorder, change: Any) -> None:
         before = ledger.resource(change.spec.address).lists
@@ -433,6 +437,7 @@ GONE = "gone is confirmed, guarded, and made again"
 ORDER = "suppressed people leave first, then all join, then the others leave"
 REPLACE = "another key means another segment, filled before it takes the name"
 LISTED = "a list lets nobody back in"
+OPTED_OUT = "opt-outs leave every segment"
 FORGET = "leaving the manifests means to forget, not to lose"
 LOST = "members that Criteo lost are sent again"
 
@@ -585,13 +590,13 @@ REFRESHED = "what a refresh may send stands in no approval's way, and nothing el
 EVIDENCE = "an approval is completed once resource states show it"
 
 LISTS = (
-    Mutant(LISTED, "a list that shrinks blocks", ((lists, "_shrinks", gives(False)),)),
-    Mutant(LISTED, "a list that can't be used blocks", ((lists, "_is_unusable", gives(False)),)),
+    Mutant(LISTED, "a list that shrinks blocks", ((list_refusals, "_shrinks", gives(False)),)),
+    Mutant(LISTED, "a list that can't be used blocks", ((list_refusals, "_is_unusable", gives(False)),)),
     Mutant(LISTED, "an empty list blocks", ((planner, "list_refusals", without("no usable")),)),
     Mutant(
         LISTED,
         "who is on it, or was excluded, is compared",
-        ((lists, "_lost", by_size), (lists, "_releases", gives(False))),
+        ((lists, "_lost", by_size), (list_refusals, "_releases", gives(False))),
     ),
     Mutant(
         LISTED,
@@ -599,10 +604,12 @@ LISTS = (
         ((run, "_complete", forgets_lists), (StateRecorder, "send_under", gives(None))),
     ),
     Mutant(LISTED, "it is recorded before it is sent under", ((StateRecorder, "send_under", gives(None)),)),
-    Mutant(LISTED, "whom it excluded is compared", ((lists, "_releases", gives(False)),)),
-    Mutant(LISTED, "a column that is emptied blocks", ((lists, "_empties", gives(False)),)),
-    Mutant(LISTED, "a column that can't be used blocks", ((lists, "_is_unmatchable", gives(False)),)),
+    Mutant(LISTED, "whom it excluded is compared", ((list_refusals, "_releases", gives(False)),)),
+    Mutant(LISTED, "a column that is emptied blocks", ((list_refusals, "_empties", gives(False)),)),
+    Mutant(LISTED, "a column that can't be used blocks", ((list_refusals, "_is_unmatchable", gives(False)),)),
     Mutant(LISTED, "one excluded row excludes the others", ((members, "kept", row_by_row),)),
+    Mutant(OPTED_OUT, "forgotten segments too", ((planner, "forgotten_specs", gives({})),)),
+    Mutant(OPTED_OUT, "retired segments too", ((Removal, "beside", beside_nothing),)),
 )
 
 APPROVALS = (

@@ -30,7 +30,13 @@ from reconciler.core.plan.model import Plan
 from reconciler.core.plan.steps import CreateSegment
 from reconciler.core.remote import NewSegment
 from reconciler.core.state.ownership_tag import tag, with_tag
-from reconciler.core.state.resource import InFlightBatch, ResourceState, SegmentState, grace_ends_at
+from reconciler.core.state.resource import (
+    InFlightBatch,
+    ResourceState,
+    RetiredSlot,
+    SegmentState,
+    grace_ends_at,
+)
 
 ADDRESSES = [Address(d, a) for d in ("offsite", "onsite") for a in ("lapsed", "loyal")]
 ACCOUNTS = ["1001", "1002"]
@@ -155,6 +161,7 @@ class Simulation(RuleBasedStateMachine):
         self.in_doubt: dict[str, int] = {}
         self.last_sent = ("", 0)
         self.ever_suppressed: dict[str, frozenset[str]] = {}
+        self.opted_out: frozenset[str] = frozenset()
         self.all_answered = True
         self.counted: Container[Address] = ()
         self.blocked: set[Address] = set()
@@ -543,8 +550,7 @@ class Simulation(RuleBasedStateMachine):
             self._meant(write)
 
     def _suppressed_ever(self) -> set[str]:
-        everyone = frozenset[str]().union(*self.ever_suppressed.values())
-        return {one for kind in KINDS for one in self.world.criteo.set_of(self.world.wire(everyone, kind))}
+        return self._wired(self.opted_out.union(*self.ever_suppressed.values()))
 
     def _named_once_filled(self, address: Address, holding: SegmentState, name: str) -> None:
         taking_over = name == self.world.wishes[address].title
@@ -552,11 +558,16 @@ class Simulation(RuleBasedStateMachine):
         assert filled or not taking_over, "a replacement takes the name before it is filled"
 
     def _meant(self, write: Write) -> None:
-        """Only segments of addresses in the manifests are written to, suppressed people leaving first."""
+        """Only segments of addresses in the manifests are written to, suppressed people leaving first.
+
+        Forgotten and retired segments lose members of the suppression list.
+        """
         for resource in self._resources():
-            for holding in (resource.current, resource.replacement):
-                if holding and holding.segment_id == write.segment.id:
-                    assert resource.address in self.world.wishes, "a forgotten segment was written to"
+            for slot, holding in resource.slots:
+                if holding.segment_id == write.segment.id:
+                    if isinstance(slot, RetiredSlot) or resource.address not in self.world.wishes:
+                        self._only_opt_outs_leave(write)
+                        return
                     if resource.address.audience in self.world.broken:
                         self._nobody_but_suppressed(write)
                     if write.operation == "add":
@@ -564,7 +575,15 @@ class Simulation(RuleBasedStateMachine):
                     if write.operation == "update" and holding is resource.replacement:
                         self._named_once_filled(resource.address, holding, write.segment.name)
                     return
-        raise AssertionError("a segment was written to that no address knows, or that was retired")
+        raise AssertionError("a segment was written to that no address knows")
+
+    def _only_opt_outs_leave(self, write: Write) -> None:
+        assert write.operation == "remove", "a forgotten or retired segment was written to"
+        assert write.values <= self._wired(self.opted_out), "somebody left a forgotten segment who need not"
+
+    def _wired(self, people: frozenset[str]) -> set[str]:
+        """Return people in every form that Criteo may hold them in."""
+        return {one for kind in KINDS for one in self.world.criteo.set_of(self.world.wire(people, kind))}
 
     def _nobody_but_suppressed(self, write: Write) -> None:
         """Check that nothing else is done at an address with an unreadable source."""

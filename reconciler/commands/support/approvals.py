@@ -268,7 +268,7 @@ def _others(pinned: Iterable[Change]) -> tuple[str, ...]:
     if not moving:
         return ()
     many = counted(moving, "address has", "addresses have")
-    return (f"{many} other members in a pinned source, opt-outs included: {AGAIN} to send them",)
+    return (f"{many} other members in a pinned source: {AGAIN} to send them",)
 
 
 def _renamed(changes: Iterable[Change], environment: str) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
-"""Exclusion lists of an approved change. If a list lost members since, the change would send them."""
+"""Lists of an approved change. If a list lost members since, the change would send them."""
 
 from collections.abc import Iterator
 
 from reconciler.core.approval.model import ApprovedChange, ApprovedList, smallest
-from reconciler.core.lists import called
+from reconciler.core.list_refusals import called, shrink_key, shrink_limit
 from reconciler.core.plan.changes import SegmentChange
 from reconciler.core.rounding import RoundedCount, format_count, format_limit, is_past, rounded_count
 
@@ -22,18 +22,19 @@ def approved_lists(change: SegmentChange) -> tuple[ApprovedList, ...]:
 
 
 def lists_lost(change: SegmentChange, entry: ApprovedChange, tolerance: float) -> Iterator[str]:
-    """Yield the exclusion lists that lost more members than allowed since the approved plan."""
+    """Yield the lists that lost more members than allowed since the approved plan."""
     lists = change.members.target.lists
     if len(entry.lists) != len(lists):
-        yield "its exclusion lists are not the approved ones"
+        yield "its suppression and exclusion lists are not the approved ones"
         return
     for then, one in zip(entry.lists, lists, strict=True):
         listed, found = smallest(then.size), smallest(then.found)
-        if is_past(listed - one.members.count, one.max_shrink, listed):
+        most = shrink_limit(change.spec, one)
+        if is_past(listed - one.members.count, most, listed):
             yield (
                 f"members of {called(one)} ({one.identifier_type}): "
                 f"{both(then.size, one.members.count)}; at most "
-                f"{format_limit(one.max_shrink)} fewer (maxShrink)"
+                f"{format_limit(most)} fewer ({shrink_key(one)})"
             )
         limit = max(tolerance * found, min(FEW, FEW_SHARE * found))
         if found - one.matches.found.count > limit:

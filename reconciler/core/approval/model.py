@@ -14,7 +14,7 @@ RECORD_RETENTION = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class ApprovedList:
-    """One column of an exclusion list: how many members it has, and how many of them the source had."""
+    """One column of a list: how many members it has, and how many of them the source had."""
 
     identifier_type: IdentifierType
     size: RoundedCount

@@ -13,6 +13,7 @@ from reconciler.core.plan.reasons import Reason
 from reconciler.core.plan.steps import MoveState, SendMembers, Steps
 from reconciler.core.remote import Segment
 from reconciler.core.state.ownership_tag import Tag, with_tag
+from reconciler.core.state.resource import RetiredSlot
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +195,22 @@ PlannedOutcome = Change | Unchanged | Undecided
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """The removal of suppressed members from the segments of a blocked or paused address."""
+    """The removal of suppressed members, and nothing else, from segments of one address."""
 
     spec: SegmentSpec
     departures: tuple[Departure, ...]
+
+    def beside(self, change: "SegmentChange | Teardown") -> "Removal":
+        """Return the part of it that concerns segments that the change leaves alone.
+
+        It leaves retired segments alone and, if it fills a replacement, the replaced one. A teardown leaves
+        none alone.
+        """
+        if isinstance(change, Empty | Delete):
+            return Removal(self.spec, ())
+        replaced = "current" if isinstance(change, Replace) else None
+        left = (one for one in self.departures if isinstance(one.slot, RetiredSlot) or one.slot == replaced)
+        return Removal(self.spec, tuple(left))
 
     @property
     def count(self) -> int:

@@ -7,6 +7,7 @@ from reconciler.core.lifecycle import MembersEnd, RemovedAudience, SegmentEnd
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import Ending, Forget
+from reconciler.core.plan.forgotten import credential_of_account
 from reconciler.core.plan.model import Blocked
 from reconciler.core.plan.observed import ObservedState, TeardownEnd
 from reconciler.core.plan.reasons import Removed, RemovedAndKept, RemovedAndMissing
@@ -70,7 +71,7 @@ def _context(
     return TeardownContext(
         resource,
         tag(environment.name, resource.address, lineage),
-        _credential(desired, resource.current.key.account_id),
+        credential_of_account(desired, resource.current.key.account_id),
         segments,
         observed,
         observed.emptyings if document.members is MembersEnd.REMOVE else {},
@@ -78,14 +79,6 @@ def _context(
         TeardownEnd.DELETE if document.segment is SegmentEnd.DELETE else TeardownEnd.FORGET,
         former_tags(environment.name, resource.moved_from, lineage),
     )
-
-
-def _credential(desired: DesiredState, account_id: str) -> str:
-    """Return the credential of an address in the same account, as the account is read with."""
-    of_account = (one.credential for one in desired.segments if one.key.account_id == account_id)
-    others = (one.credential for one in desired.segments)
-    declared = (one.name for one in desired.credentials)
-    return next((name for names in (of_account, others, declared) for name in names), "")
 
 
 def without_address(desired: DesiredState, observed: ObservedState) -> Iterator[RemovedAudience]:

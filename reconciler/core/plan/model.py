@@ -8,7 +8,15 @@ from reconciler.core.errors import Finding
 from reconciler.core.lists import ListChange
 from reconciler.core.model import Address
 from reconciler.core.plan.change_kinds import Cause
-from reconciler.core.plan.changes import Change, PartChange, PlannedOutcome, Removal, Unchanged
+from reconciler.core.plan.changes import (
+    Change,
+    Forget,
+    PartChange,
+    PlannedOutcome,
+    Removal,
+    Unchanged,
+    address_of,
+)
 from reconciler.core.plan.cost import CostEstimate
 
 
@@ -52,12 +60,12 @@ class Plan:
     `changes` can be applied without the blocked and the `paused` addresses. `blocked_outcomes` are the
     outcomes of these if nothing blocked or paused them. `relaxed_guards` are limits that only the audience's
     own guards allow. `redefined` are the changed parts of definitions. `deferred` counts changed addresses
-    that are not part of the plan. `lists` are the exclusion lists of each address. `givers` are the addresses
-    that free a name for an address. `suppressed` are the removals of addresses if they are blocked or paused.
-    `reused` are the audiences whose sources were not read because they are unchanged, and when they were
-    read. `origins` are the old addresses of the moved ones, under which the state has them. `superseded` are
-    old addresses whose move was interrupted, with the new ones. `resembling` are forgotten addresses that
-    look like a new one under another name, by the new address.
+    that are not part of the plan. `lists` are the lists of each address. `givers` are the addresses that free
+    a name for an address. `suppressed` are the removals of suppressed members of each address. `reused` are
+    the audiences whose sources were not read because they are unchanged, and when they were read. `origins`
+    are the old addresses of the moved ones, under which the state has them. `superseded` are old addresses
+    whose move was interrupted, with the new ones. `resembling` are forgotten addresses that look like a new
+    one under another name, by the new address.
     """
 
     basis: PlanInputs
@@ -83,9 +91,11 @@ class Plan:
 
     @property
     def removals(self) -> tuple[Removal, ...]:
-        """Return the removals of blocked and paused addresses, which are applied all the same."""
-        blocked = sorted({*self.paused, *(one.address for one in self.blocked)})
-        return tuple(self.suppressed[address] for address in blocked if address in self.suppressed)
+        """Return the removals of suppressed members that no change contains."""
+        changed = {address_of(one): one for one in self.changes if not isinstance(one, Forget)}
+        suppressed = sorted(self.suppressed.items())
+        found = (one.beside(changed[at]) if at in changed else one for at, one in suppressed)
+        return tuple(one for one in found if one.departures)
 
     @property
     def all_blocked(self) -> bool:

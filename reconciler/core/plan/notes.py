@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator
 
 from reconciler.core.desired_state import DesiredState
-from reconciler.core.lists import called
-from reconciler.core.model import Address, SegmentSpec
+from reconciler.core.list_refusals import called
+from reconciler.core.model import Address, ListKind, SegmentSpec
 from reconciler.core.plan.changes import Change, Ending, address_of
 from reconciler.core.plan.endings import without_address
 from reconciler.core.plan.observed import ObservedState
@@ -29,6 +29,7 @@ def notes(
     yield from _special_segments(specs, observed)
     yield from _mixed_hashing(changes, desired.environment.name)
     yield from _ineffective_lists(changes, observed)
+    yield from _ineffective_suppression(observed)
     yield from _retired_segments(desired, observed)
     yield from _unknown_members(desired, observed)
     yield from _leftover_adoptions(desired, observed)
@@ -97,12 +98,27 @@ def _ineffective_lists(changes: Iterable[Change], observed: ObservedState) -> It
         "identifiers alike"
         for address in map(address_of, changes)
         for change in observed.lists.get(address, ())
-        if change.before is None and (one := change.now)
+        if change.before is None and (one := change.now) and one.kind is ListKind.EXCLUSION
         if one.members and one.matches.rows and not one.matches.found
     )
     yield from list(found)[:NAMED]
     if len(found) > NAMED:
         yield f"{len(found) - NAMED} more exclusion lists exclude nobody"
+
+
+def _ineffective_suppression(observed: ObservedState) -> Iterator[str]:
+    """Yield one note for each new suppression list of which no source has a member."""
+    found: dict[str, bool] = {}
+    for change in (one for changes in observed.lists.values() for one in changes):
+        one = change.now
+        if one and one.kind is ListKind.SUPPRESSION and one.members and one.matches.rows:
+            text = f"{called(one)} ({one.identifier_type})"
+            found[text] = found.get(text, True) and change.before is None and not one.matches.found
+    for text in (text for text, ineffective in found.items() if ineffective):
+        yield (
+            f"no source has a member of {text}; unless this is intended, check its column, and that "
+            "lists and sources write identifiers alike"
+        )
 
 
 def _retired_segments(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
@@ -115,9 +131,9 @@ def _retired_segments(desired: DesiredState, observed: ObservedState) -> Iterato
         number = sum(left.values())
         yield (
             f"replaced, and still at Criteo with all their members: {number} "
-            f"segment{'' if number == 1 else 's'} of {_named(left)}. Members suppressed since are not "
-            f"removed there. Delete these segments in Criteo once no audience uses them; "
-            f"`reconciler state show {desired.environment.name}` lists them"
+            f"segment{'' if number == 1 else 's'} of {_named(left)}. Members of suppression lists are "
+            f"removed there, members excluded since are not. Delete these segments in Criteo once no "
+            f"audience uses them; `reconciler state show {desired.environment.name}` lists them"
         )
 
 

@@ -12,7 +12,7 @@ from reconciler.core.model import Address
 from reconciler.core.remote import RateLimit, Segment, Statistics
 from reconciler.core.reuse import ReadRecord
 from reconciler.core.state.model import StateHead
-from reconciler.core.state.resource import ResourceState, Slot
+from reconciler.core.state.resource import MemberSlot, ResourceState
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Departure:
     `base` and `maybe` apply after an unfinished transfer was abandoned.
     """
 
-    slot: Slot
+    slot: MemberSlot
     base: SnapshotRef
     maybe: SnapshotRef
     urgent: SnapshotRef
@@ -56,7 +56,7 @@ class ObservedState:
     """The inputs of the planner, read once. `segments` are keyed by account ID, `statistics` by segment ID.
 
     `statistics` are those to compare with acknowledged counts. `unread`: findings about the sources of
-    addresses without a target. `lists` are the exclusion lists of each address, compared with those last
+    addresses without a target. `lists` are the lists of each address, compared with those last
     applied. `records` are the readings of sources that a later run may rely on, by audience. `reused` are the
     audiences whose sources were not read again, and when they were read. `emptyings` are the members to
     remove from each segment of removed addresses, `users` the audiences built on those that are to be

@@ -14,9 +14,9 @@ from reconciler.core.plan.names import waits_for
 
 def restricted(made: Plan, changes: tuple[Change, ...], api: Api, notes: tuple[str, ...]) -> Plan:
     """A part of a plan. Nothing in it may depend on what is left out."""
-    price = cost((*changes, *made.removals), api, made.cost.rates, made.basis.made_at)
     left_out = len(made.changes) - len(changes)
-    return replace(made, changes=changes, cost=price, notes=(*made.notes, *notes), deferred=left_out)
+    part = replace(made, changes=changes, notes=(*made.notes, *notes), deferred=left_out)
+    return replace(part, cost=cost((*changes, *part.removals), api, made.cost.rates, made.basis.made_at))
 
 
 def dependents(made: Plan, stopped: Collection[Address]) -> dict[Address, Address]:

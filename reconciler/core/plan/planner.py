@@ -1,11 +1,12 @@
 """The planner: computes the plan from the desired and the observed state. It does no I/O."""
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from reconciler.core.definition import redefined
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import Finding
-from reconciler.core.lists import list_refusals
+from reconciler.core.list_refusals import list_refusals
 from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.ownership import lost_state
 from reconciler.core.plan.address_context import AddressContext, assigned_name
@@ -24,6 +25,7 @@ from reconciler.core.plan.changes import (
 )
 from reconciler.core.plan.cost import cost
 from reconciler.core.plan.endings import endings
+from reconciler.core.plan.forgotten import forgotten_specs
 from reconciler.core.plan.guards import (
     GuardInput,
     protected_from_replace,
@@ -74,25 +76,26 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         desired.environment.name, _lineage(observed), listed.values(), observed.managed.values(), waiting
     )
     settled = resolve_names((*wanted, *ending), registry, paused.union(one.address for one in alone))
-    leaving = _suppressed(specs.values(), decided, desired, observed, segments)
+    forgotten = forgotten_specs(desired, observed.resources.values(), only)
+    leaving = _suppressed((*specs.values(), *forgotten.values()), decided, desired, observed, segments)
     excess = {at: finding for at, one in leaving.items() if (finding := too_many(one))}
     suppressed = {at: one for at, one in leaving.items() if at not in excess}
     named = tuple(_unless(paused, settled.blocked))
     stopped = paused.union(one.address for one in (*alone, *named))
-    excessive = tuple(Blocked(at, one, Cause.GUARD) for at, one in excess.items() if at in stopped)
+    unsent = stopped.union(forgotten)
+    excessive = tuple(Blocked(at, one, Cause.GUARD) for at, one in excess.items() if at in unsent)
     blocked = sorted((*alone, *named, *excessive), key=lambda one: (one.address, one.finding.problem))
     going = tuple(sorted(settled.changes, key=address_of))
     unchanged = tuple(
         Unchanged(spec, observed.targets[at]) for at, spec in sorted(specs.items()) if _is_met(at, decided)
     )
     outcomes = (*wanted, *ending, *unchanged, *_undecided(specs, decided))
-    removals = [one for address, one in suppressed.items() if address in stopped]
-    return Plan(
+    plan = Plan(
         basis=_basis(desired, observed),
         changes=going,
         unchanged=tuple(one for one in unchanged if address_of(one) not in stopped),
         blocked=tuple(blocked),
-        cost=cost((*going, *removals), desired.environment.api, observed.rates, observed.now),
+        cost=cost(going, desired.environment.api, observed.rates, observed.now),
         notes=(*desired.notes, *notes(going, specs.values(), desired, observed)),
         problems=(*lost, *lost_access(desired, observed, segments)),
         blocked_outcomes=tuple(
@@ -109,6 +112,8 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         resembling=resembling((*wanted, *ending), observed),
         paused=tuple(sorted(paused.difference(one.address for one in blocked))),
     )
+    price = cost((*going, *plan.removals), desired.environment.api, observed.rates, observed.now)
+    return replace(plan, cost=price)
 
 
 def _unless(paused: Container[Address], blocked: Iterable[Blocked]) -> Iterator[Blocked]:
@@ -150,7 +155,7 @@ def _suppressed(
     observed: ObservedState,
     segments: Mapping[str, Segment],
 ) -> dict[Address, Removal]:
-    """Return the suppressed members to remove from each address if it is blocked.
+    """Return the suppressed members to remove from each address if nothing else is sent there.
 
     A segment that cannot be changed safely is left alone.
     """

@@ -17,7 +17,8 @@ from reconciler.core.promotion.gates import gate_findings, own_notes
 from reconciler.core.state.resource import ResourceState
 
 _OWN = re.compile(
-    r"account|retailer|credential|api\..+|data\.root|sample\..+|guards\..+|promotion\..+|exclude\[\d+\]\.maxShrink"
+    r"account|retailer|credential|api\..+|data\.root|sample\..+|guards\..+|promotion\..+|suppress\..+|"
+    r"exclude\[\d+\]\.maxShrink"
 )
 """Parts of a definition (`core/definition.py`) that belong to one environment."""
 

@@ -1,4 +1,4 @@
-"""Removes suppressed members from a blocked address: only a few, and only from its own segment."""
+"""Removes suppressed members from segments without another change: only a few, and only from our own."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -11,15 +11,7 @@ from reconciler.core.plan.observed import Departure
 from reconciler.core.remote import Segment
 from reconciler.core.rounding import enough, format_limit, is_past, share_beyond
 from reconciler.core.state.ownership_tag import Tag
-from reconciler.core.state.resource import ResourceState, SegmentState, Slot, grace_ends_at
-
-
-def slots(resource: ResourceState) -> tuple[tuple[Slot, SegmentState], ...]:
-    """Return the segments of an address that receive members."""
-    successor: tuple[tuple[Slot, SegmentState], ...] = (
-        (("replacement", resource.replacement),) if resource.replacement else ()
-    )
-    return (("current", resource.current), *successor)
+from reconciler.core.state.resource import ResourceState, SegmentState, grace_ends_at
 
 
 def removal(
@@ -33,7 +25,7 @@ def removal(
     former: Iterable[Tag] = (),
 ) -> Removal | None:
     """Return the suppressed members to remove from segments that are ours and have no unconfirmed request."""
-    holdings = dict(slots(resource))
+    holdings = dict(resource.slots)
     if not_ours(spec.address, tag, holdings.values(), segments, former):
         return None
     safe = tuple(
@@ -49,7 +41,7 @@ def too_many(found: Removal) -> Finding | None:
     """Return a finding if the removal exceeds a guard: a list with so many members may be the wrong file."""
     guards, file = found.spec.audience.guards, found.spec.audience.place.file
     where, limit = str(found.spec.address), guards.max_shrink
-    remedy = "check the exclusion lists; if they are right, {} under `guards` in"
+    remedy = "check the lists; if they are right, {} under `guards` in"
     for one in found.departures:
         held, out = one.base.count + one.maybe.count, one.urgent.count
         if is_past(out, limit, held):

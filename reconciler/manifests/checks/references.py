@@ -10,6 +10,7 @@ from reconciler.manifests.index import ManifestIndex
 from reconciler.manifests.suggestions import choices, printable_names
 from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument, PathStep
 
+_TO = "destinations"
 _PERSONAL_TYPES = {
     IdentifierType.EMAIL.value: "e-mail addresses",
     IdentifierType.PHONE_NUMBER.value: "phone numbers",
@@ -28,6 +29,8 @@ def check(inventory: ManifestIndex) -> Iterator[Issue]:
         yield from _hashing(destination)
     for audience in inventory.declared["Audience"]:
         yield from _audience(inventory, audience, offered)
+    if inventory.home:
+        yield from _suppression(inventory, inventory.home)
 
 
 def _environment(inventory: ManifestIndex) -> Iterator[Issue]:
@@ -46,6 +49,26 @@ def _environment(inventory: ManifestIndex) -> Iterator[Issue]:
     if inventory.home and inventory.home.name not in {inventory.environment, ""}:
         problem = "the environment is not named like its folder"
         yield _flaw(inventory.home.place("name"), problem, f"write `name: {inventory.environment}`")
+
+
+def _suppression(inventory: ManifestIndex, home: ManifestDocument) -> Iterator[Issue]:
+    """One name for each list, and exempt addresses that exist."""
+    first: dict[str, SourceLocation] = {}
+    for index in range(len(home.value("suppress", "lists") or [])):
+        path = ("suppress", "lists", index, "name")
+        if isinstance(name := home.value(*path), str):
+            earlier = first.setdefault(name, home.place(*path))
+            if earlier != home.place(*path):
+                problem = f"this name is taken by another suppression list, at {earlier}"
+                yield _flaw(home.place(*path), problem, "choose another name, or remove one of the two")
+    declared = inventory.declared["Audience"]
+    addresses = {f"{name}/{one.name}": {name, one.name} for one in declared for _, name in one.texts(_TO)}
+    printable = sorted(text for text, names in addresses.items() if names == set(printable_names(names)))
+    for index, address in home.texts("suppress", "exempt"):
+        if inventory.complete and address not in addresses:
+            remedy = choices(address, printable, call="addresses here")
+            place = home.place("suppress", "exempt", index)
+            yield _flaw(place, "no audience has this address", remedy)
 
 
 def _repeated_names(inventory: ManifestIndex) -> Iterator[Issue]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reconciler.buckets import is_bucket
 from reconciler.core.pii import redacted_path
-from reconciler.manifests.index import ManifestIndex
+from reconciler.manifests.index import ManifestIndex, list_paths
 from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument, PathStep
 
 
@@ -43,7 +43,8 @@ def _missing(inventory: ManifestIndex, folder: Path, name: str) -> Iterator[Issu
     def matches(pattern: str) -> bool:
         return _matches(folder, pattern)
 
-    for document in (*inventory.declared["Audience"], *inventory.declared["Adopt"]):
+    kinds = ("Environment", "Audience", "Adopt")
+    for document in (one for kind in kinds for one in inventory.declared[kind]):
         for path, pattern in _patterns(document):
             if not matches(pattern):
                 problem = f"no file below the data root, {name}, matches this pattern"
@@ -61,11 +62,9 @@ def _matches(folder: Path, pattern: str) -> bool:
 def _patterns(document: ManifestDocument) -> Iterator[tuple[tuple[PathStep, ...], str]]:
     if pattern := document.text_of("file"):
         yield ("file",), pattern
-    for index, pattern in document.texts("source", "files"):
-        yield ("source", "files", index), pattern
-    for number in range(len(document.value("exclude") or [])):
-        for index, pattern in document.texts("exclude", number, "files"):
-            yield ("exclude", number, "files", index), pattern
+    for path in (("source",), *list_paths(document)):
+        for index, pattern in document.texts(*path, "files"):
+            yield (*path, "files", index), pattern
 
 
 def notes(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterator[str]:

@@ -193,7 +193,8 @@ def estimate(document: Document) -> tuple[str, ...]:
 
 
 def _removed(removals: Removals) -> str:
-    where = counted(removals.addresses, "blocked or paused address", "blocked or paused addresses")
+    which = "blocked or paused" if removals.blocked == removals.addresses else "other"
+    where = counted(removals.addresses, f"{which} address", f"{which} addresses")
     return f"At {where} {statement_text(SuppressedRemoved(removals.members))}."
 
 

@@ -1,11 +1,11 @@
-"""Exclusion lists as a document shows them: their sizes before and after, each list once."""
+"""Suppression and exclusion lists as a document shows them: their sizes before and after, each list once."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.core.lists import ListChange
-from reconciler.core.model import Address
+from reconciler.core.model import Address, ListKind
 from reconciler.core.pii import redacted_path
 from reconciler.core.rounding import RoundedCount, format_count
 from reconciler.render.numbers import NumberFormat, counted
@@ -14,7 +14,7 @@ from reconciler.render.text import name
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """One column of a list at so many addresses.
+    """One column of a list at so many addresses. `name` is that of a suppression list, "" of others.
 
     `before` is None where it was not applied before, `after` where the list was removed. `missing` counts
     members that no list of this type names any more, `unusable` the values that can't be used, of `values`.
@@ -22,6 +22,8 @@ class ListRow:
     where the list was removed.
     """
 
+    kind: ListKind
+    name: str
     files: str
     type: str
     before: RoundedCount | None
@@ -36,7 +38,7 @@ class ListRow:
     @property
     def text(self) -> str:
         where = f" ({counted(self.addresses, 'address', 'addresses')})" if self.addresses > 1 else ""
-        return f"{self.files} ({self.type}): {self._sizes}{self._unusable}{self._found}{where}"
+        return f"{self.name or self.files} ({self.type}): {self._sizes}{self._unusable}{self._found}{where}"
 
     @property
     def _unusable(self) -> str:
@@ -61,14 +63,22 @@ class ListRow:
         sizes = format_count(self.after)
         if self.before != self.after:
             sizes = f"{format_count(self.before)} → {sizes}"
-        return f"{sizes} members{f', {format_count(self.missing)} missing' if self.missing else ''}"
+        if not self.missing:
+            return f"{sizes} members"
+        gone = f"{sizes} members, {format_count(self.missing)} missing"
+        return f"{gone}, who may be sent again" if self.kind is ListKind.SUPPRESSION else gone
 
 
 def changed_lists(
     lists: Mapping[Address, Iterable[ListChange]], figures: NumberFormat
 ) -> tuple[ListRow, ...]:
-    """The lists that are not as they were last applied."""
-    changed = (one for changes in lists.values() for one in changes if one.differs)
+    """Return all suppression lists, and the exclusion lists that are not as they were last applied."""
+    changed = (
+        one
+        for changes in lists.values()
+        for one in changes
+        if one.differs or one.list.kind is ListKind.SUPPRESSION
+    )
     return tuple(_rows(changed, figures))
 
 
@@ -88,12 +98,22 @@ def _rows(changes: Iterable[ListChange], figures: NumberFormat) -> Iterator[List
 
 
 _Row = tuple[
-    str, str, RoundedCount | None, RoundedCount | None, RoundedCount, RoundedCount | None, RoundedCount | None
+    ListKind,
+    str,
+    str,
+    str,
+    RoundedCount | None,
+    RoundedCount | None,
+    RoundedCount,
+    RoundedCount | None,
+    RoundedCount | None,
 ]
 
 
 def _row(one: ListChange, figures: NumberFormat) -> _Row:
     return (
+        one.list.kind,
+        name(one.list.name) if one.list.name else "",
         ", ".join(name(redacted_path(file)) for file in one.list.files),
         one.list.identifier_type.value,
         figures.number(one.before.members.count) if one.before else None,
@@ -104,6 +124,17 @@ def _row(one: ListChange, figures: NumberFormat) -> _Row:
     )
 
 
-def _key(row: _Row) -> tuple[str, str, str]:
-    files, kind, *sizes = row
-    return files, kind, str([str(one) for one in sizes])
+def _key(row: _Row) -> tuple[bool, str, str, str, str]:
+    kind, list_name, files, identifier_type, *sizes = row
+    exclusion = kind is ListKind.EXCLUSION
+    return exclusion, list_name, files, identifier_type, str([str(one) for one in sizes])
+
+
+TITLES = {ListKind.SUPPRESSION: "Suppression list", ListKind.EXCLUSION: "Exclusion list"}
+
+
+def by_kind(rows: Iterable[ListRow]) -> tuple[tuple[str, tuple[ListRow, ...]], ...]:
+    """Return the rows under the title of their kind; a kind without rows is left out."""
+    rows = tuple(rows)
+    found = ((title, tuple(one for one in rows if one.kind is kind)) for kind, title in TITLES.items())
+    return tuple((title, some) for title, some in found if some)

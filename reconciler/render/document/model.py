@@ -129,10 +129,15 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Removals:
-    """Suppressed members that are removed at blocked and paused addresses."""
+    """Suppressed members that are removed at addresses without another change.
+
+    `blocked` counts those of the addresses that are blocked or paused; others are forgotten, or left out of
+    the plan.
+    """
 
     addresses: int
     members: RoundedCount
+    blocked: int
 
 
 @dataclass(frozen=True, slots=True)

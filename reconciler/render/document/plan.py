@@ -181,7 +181,10 @@ def _totals(plan: Plan, sections: tuple[Section, ...], figures: NumberFormat) ->
 def _removals(plan: Plan, figures: NumberFormat) -> Removals | None:
     if not plan.removals or plan.problems:
         return None
-    return Removals(len(plan.removals), figures.number(sum(one.count for one in plan.removals)))
+    members = figures.number(sum(one.count for one in plan.removals))
+    stopped = {*plan.paused, *(one.address for one in plan.blocked)}
+    blocked = sum(one.spec.address in stopped for one in plan.removals)
+    return Removals(len(plan.removals), members, blocked)
 
 
 def _estimate(plan: Plan, totals: Totals, share: float) -> Estimate | None:

@@ -250,6 +250,7 @@ _WHY = {
 
 DROP_WORDS = {
     DropReason.FILTERED: "filtered by where",
+    DropReason.SUPPRESSED: "suppressed",
     DropReason.EXCLUDED: "excluded",
     DropReason.NOT_SAMPLED: "outside the sample",
     DropReason.EMPTY: "empty",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.core.rounding import RoundedCount
 from reconciler.render.document import document_text, row_text
 from reconciler.render.document.by_audience import FOLDED
+from reconciler.render.document.exclusion_lists import by_kind
 from reconciler.render.document.model import Document, Section
 from reconciler.render.document.row import LineKind, Members, Row, RowKind
 from reconciler.render.document.statement_text import note_text, statement_text
@@ -37,6 +38,7 @@ def html(document: Document, digest: str = "") -> str:
         outcome_look=document.outcome.look if document.outcome else "",
         groups=_groups(document),
         scale=Scale.of(document.rows),
+        lists=by_kind(document.lists),
         divided=divided,
         pieces=pieces,
         LineKind=LineKind,

@@ -45,8 +45,8 @@ def explanation_values(
         ],
         "members": count(target.members.count, figures),
         "already_hashed": count(target.hashed, figures),
-        "excluded_identifiers": count(target.suppressed.count, figures),
-        "exclusion_lists": [_list(one, figures) for one in lists],
+        "listed_identifiers": count(target.suppressed.count, figures),
+        "lists": [_list(one, figures) for one in lists],
         "change": _change(spec, plan, figures),
         "blocked": _blocked(spec, plan),
         "paused": spec.audience.paused,
@@ -60,6 +60,8 @@ def _files(files: Sequence[str]) -> list[str]:
 
 def _list(one: ListChange, figures: NumberFormat) -> Json:
     return {
+        "kind": code(one.list.kind),
+        "name": name(one.list.name) if one.list.name else None,
         "files": _files(one.list.files),
         "identifier_type": one.list.identifier_type.value,
         "members_before": known_count(one.before.members.count if one.before else None, figures),

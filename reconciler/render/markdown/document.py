@@ -7,6 +7,7 @@ from reconciler.core.errors import Finding
 from reconciler.render.document import document_text
 from reconciler.render.document.apply_report import Failure
 from reconciler.render.document.blocked import BlockedGroup
+from reconciler.render.document.exclusion_lists import by_kind
 from reconciler.render.document.model import NOTHING, Document, Totals
 from reconciler.render.document.statement_text import note_text
 from reconciler.render.markdown.escape import cell, code, label, remedy, words
@@ -173,11 +174,12 @@ def _notes(document: Document, room: int) -> str:
 
 
 def _lists(document: Document, room: int) -> str:
-    """The exclusion lists that are not as they were last applied."""
-    if not document.lists:
-        return ""
-    title = "**Exclusion lists**\n\n"
-    return title + _list([partial(_note, one.text) for one in document.lists], room - len(title))
+    """Return the lists, of each kind under a heading of its own."""
+    said = ""
+    for kind, rows in by_kind(document.lists):
+        title = f"**{kind}s**\n\n"
+        said += title + _list([partial(_note, one.text) for one in rows], room - len(said) - len(title))
+    return said
 
 
 def _note(note: str) -> str:

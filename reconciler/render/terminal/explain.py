@@ -12,7 +12,7 @@ from reconciler.core.lists import ListChange
 from reconciler.core.members import DropReason, TargetMembers
 from reconciler.core.model import SegmentSpec
 from reconciler.core.pii import redacted_path
-from reconciler.render.document.exclusion_lists import all_lists
+from reconciler.render.document.exclusion_lists import TITLES, all_lists
 from reconciler.render.document.model import Document
 from reconciler.render.document.row import Row
 from reconciler.render.document.statement_text import DROP_WORDS
@@ -142,11 +142,11 @@ def _remarks(spec: SegmentSpec, target: TargetMembers, figures: NumberFormat) ->
         yield "All values came already hashed and are sent as they are."
     if target.suppressed:
         people = figures.count(target.suppressed.count)
-        yield (f"{people} identifiers are on the exclusion lists. Members among them are removed first.")
+        yield f"{people} identifiers are on suppression or exclusion lists. Members among them leave first."
 
 
 def _of_lists(lists: Sequence[ListChange], figures: NumberFormat) -> Iterator[str]:
-    return (f"Exclusion list {one.text}." for one in all_lists(lists, figures))
+    return (f"{TITLES[one.kind]} {one.text}." for one in all_lists(lists, figures))
 
 
 def _precision(figures: NumberFormat) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from rich.text import Text
 from reconciler.render.document import document_text, row_text
 from reconciler.render.document.blocked import BlockedGroup
 from reconciler.render.document.by_audience import Detail, by_audience, ordinary_rows
+from reconciler.render.document.exclusion_lists import TITLES
 from reconciler.render.document.model import Document, Section
 from reconciler.render.document.row import LineKind, Row, RowKind
 from reconciler.render.document.row_text import ChangeText
@@ -60,7 +61,7 @@ def plan_lines(document: Document, out: Console, detail: Detail) -> Iterator[Tex
     if document.lists:
         yield Text()
         for one in document.lists:
-            yield from wrapped(f"Exclusion list: {one.text}", "", 0, out, hang=2)
+            yield from wrapped(f"{TITLES[one.kind]}: {one.text}", "", 0, out, hang=2)
     if document.notes:
         yield Text()
         for note in document.notes:

@@ -16,7 +16,7 @@ from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.endpoints import EndpointKind
 from reconciler.core.errors import StorageError
 from reconciler.core.members import AppliedList, Delta, ListMatches, SnapshotRef
-from reconciler.core.model import Address, Hashing, IdentifierType, Seat, SegmentKey
+from reconciler.core.model import Address, Hashing, IdentifierType, ListKind, Seat, SegmentKey
 from reconciler.core.portable_definition import PartDigest
 from reconciler.core.promotion.gate import PortablePart
 from reconciler.core.promotion.lock import PromotionLock
@@ -103,8 +103,11 @@ FULL = ResourceState(
                 rows=100,
                 empty=7,
                 malformed=3,
+                incomparable=True,
             ),
             NOON,
+            ListKind.SUPPRESSION,
+            "opt-outs",
         ),
     ),
 )
@@ -140,6 +143,7 @@ MATCHES_JSON = {
     "rows": 100,
     "empty": 7,
     "malformed": 3,
+    "incomparable": True,
 }
 LIST_JSON = {
     "files": ["suppressed.csv"],
@@ -147,9 +151,11 @@ LIST_JSON = {
     "members": {"digest": "5ca1e", "count": 9},
     "matches": MATCHES_JSON,
     "applied_at": TIME,
+    "kind": "suppression",
+    "name": "opt-outs",
 }
 FULL_JSON = {
-    "format_version": 6,
+    "format_version": 7,
     "needs": "0.1.0",
     "address": {"destination": "offsite-email", "audience": "lapsed-90d"},
     "definition": "def1",
@@ -407,7 +413,7 @@ def test_a_wrong_value_is_refused_at_any_depth(place: int) -> None:
     data = copy.deepcopy(FULL_JSON)
     where, key = list(places(data))[place]
     wrong = WRONG if key in FREE_TEXTS else WRONG + WRONG_TEXTS
-    special = {"replace_requested": [None, 1], "files": [None, MARK, [1]]}
+    special = {"replace_requested": [None, 1], "incomparable": [None, 1], "files": [None, MARK, [1]]}
     for value in special.get(key, wrong):
         where[key] = value
         with pytest.raises(StorageError) as caught:

@@ -157,7 +157,7 @@ class MemoryEngine:
         people = self.people[audience.name]
         return tuple(
             self._list(people.lists[name], one, identifier_type, self._matches(people, name, kind))
-            for one in audience.exclusion_lists
+            for one in audience.lists
             for name in one.files
             for identifier_type, _ in one.columns
         )
@@ -187,21 +187,25 @@ class MemoryEngine:
             max_shrink=declared.max_shrink,
             place=declared.place,
             matches=matches,
+            kind=declared.kind,
+            name=declared.name,
         )
 
     def listed(
-        self, audience: Audience, kinds: Sequence[Kind]
+        self, lists: Sequence[Exclusion], kinds: Sequence[Kind]
     ) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
-        people = self.people[audience.name]
-        if any(people.lists[one.files[0]].unreadable for one in audience.exclusion_lists):
-            return dict.fromkeys(kinds, ())
-        return {
-            kind: tuple(
-                (one, self.snapshot(people.written.get((kind, one.files[0]), frozenset())))
-                for one in self._lists(audience, kind)
-            )
-            for kind in kinds
-        }
+        readable = [
+            (people, one)
+            for one in lists
+            for people in [next(held for held in self.people.values() if one.files[0] in held.lists)]
+            if not people.lists[one.files[0]].unreadable
+        ]
+        return {kind: tuple(self._written(people, one, kind) for people, one in readable) for kind in kinds}
+
+    def _written(self, people: People, one: Exclusion, kind: Kind) -> tuple[ReadList, SnapshotRef]:
+        [file], [(identifier_type, _)] = one.files, one.columns
+        read = self._list(people.lists[file], one, identifier_type, self._matches(people, file, kind))
+        return read, self.snapshot(people.written.get((kind, file), frozenset()))
 
     def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         return self.snapshot(self.members(held) - self.members(out))

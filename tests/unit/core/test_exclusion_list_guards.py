@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.in_memory_environment import DesiredSegment, InMemoryEnvironment
 
-from reconciler.core.lists import ListChange, Missing, compared, list_refusals, untrusted
+from reconciler.core.list_refusals import list_refusals, untrusted
+from reconciler.core.lists import AppliedLists, ListChange, Missing, compared
 from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, ListMatches, ReadList, SnapshotRef
 from reconciler.core.model import (
     Address,
@@ -70,7 +71,17 @@ def applied(*lists: AppliedList, address: Address = SPEC.address) -> ResourceSta
 def changes(
     earlier: Sequence[AppliedList], today: Sequence[ReadList], missing: Missing
 ) -> tuple[ListChange, ...]:
-    return compared(SPEC.address, today, [applied(*earlier)], missing)
+    return known(today, [applied(*earlier)], missing)
+
+
+def known(
+    today: Sequence[ReadList],
+    resources: Sequence[ResourceState],
+    missing: Missing,
+    target: SnapshotRef = EMPTY_SNAPSHOT,
+) -> tuple[ListChange, ...]:
+    lists = AppliedLists.of(resources)
+    return compared(SPEC.address, today, lists.at(SPEC.address), lists, missing, target)
 
 
 def no_comparison(_before: SnapshotRef, _now: Sequence[SnapshotRef]) -> int:
@@ -189,7 +200,11 @@ def released(sent: int, lost: int = 0, names: str = "same") -> list[str]:
 
     earlier = applied(found(before("a.csv", "same"), "out"))
     today = found(now("a.csv", names), "less", 100 - sent)
-    return problems(*compared(SPEC.address, [today], [earlier], missing, members("target")))
+    return problems(
+        *compared(
+            SPEC.address, [today], earlier.lists, AppliedLists.of([earlier]), missing, members("target")
+        )
+    )
 
 
 @pytest.mark.parametrize(("sent", "blocks"), [(0, False), (5, False), (6, True), (100, True)])
@@ -213,7 +228,9 @@ def test_members_removed_from_the_list_may_be_sent() -> None:
 def test_where_the_same_members_are_excluded_nothing_is_read() -> None:
     earlier, today = found(before("a.csv", "x"), "out"), found(now("a.csv", "x"), "out")
     for target in (EMPTY_SNAPSHOT, members("target")):
-        [change] = compared(SPEC.address, [today], [applied(earlier)], no_comparison, target)
+        [change] = compared(
+            SPEC.address, [today], [earlier], AppliedLists.of([applied(earlier)]), no_comparison, target
+        )
         assert change.released == 0
 
 
@@ -222,7 +239,14 @@ def test_where_the_same_members_are_excluded_nothing_is_read() -> None:
 )
 def test_members_in_another_form_are_not_compared(earlier: AppliedList) -> None:
     today = found(now("a.csv", "x"), "less", 1)
-    [change] = compared(SPEC.address, [today], [applied(earlier)], no_comparison, members("target"))
+    [change] = compared(
+        SPEC.address,
+        [today],
+        [earlier],
+        AppliedLists.of([applied(earlier)]),
+        no_comparison,
+        members("target"),
+    )
     assert change.released == 0
 
 
@@ -265,7 +289,9 @@ def test_a_list_is_compared_with_its_newest_record_at_any_address() -> None:
     older = replace(before("a.csv", "older", 90), applied_at=NOON - timedelta(days=2))
     newest, other = before("a.csv", "newest", 200), before("b.csv", "b", 300)
     others = [applied(older, address=first), applied(other, newest, address=second), applied(address=third)]
-    [change] = compared(SPEC.address, [now("a.csv", "n", 100)], others, lambda old, _: 100)
+    [change] = compared(
+        SPEC.address, [now("a.csv", "n", 100)], (), AppliedLists.of(others), lambda old, _: 100
+    )
     assert (change.before, change.missing) == (None, 0)
     assert change.elsewhere
     assert (change.elsewhere.address, change.elsewhere.list, change.elsewhere.missing) == (
@@ -279,20 +305,26 @@ def test_a_list_is_compared_with_its_newest_record_at_any_address() -> None:
     )
 
 
-@pytest.mark.parametrize(("days", "known"), [(-1, True), (0, False), (1, False)])
-def test_an_older_record_of_its_own_does_not_hide_a_newer_one(days: int, known: bool) -> None:
+@pytest.mark.parametrize(("days", "blocks"), [(-1, True), (0, False), (1, False)])
+def test_an_older_record_of_its_own_does_not_hide_a_newer_one(days: int, blocks: bool) -> None:
     own = replace(before("a.csv", "own", 100), applied_at=NOON + timedelta(days=days))
     other = applied(before("a.csv", "other", 200), address=Address("email", "other"))
     today = now("a.csv", "own", 100)
-    [change] = compared(SPEC.address, [today], [applied(own), other], lambda old, _: old.count - 100)
-    assert (change.missing, bool(change.elsewhere)) == (0, known)
-    assert bool(problems(change)) is known
+    [change] = known([today], [applied(own), other], lambda old, _: old.count - 100)
+    assert (change.missing, bool(change.elsewhere)) == (0, blocks)
+    assert bool(problems(change)) is blocks
 
 
 def test_a_shrink_since_its_own_record_is_reported_once() -> None:
     own = replace(before("a.csv", "own", 200), applied_at=NOON - timedelta(days=1))
     other = applied(before("a.csv", "other", 200), address=Address("email", "other"))
-    [change] = compared(SPEC.address, [now("a.csv", "n", 100)], [applied(own), other], lambda old, _: 100)
+    [change] = compared(
+        SPEC.address,
+        [now("a.csv", "n", 100)],
+        [own],
+        AppliedLists.of([applied(own), other]),
+        lambda old, _: 100,
+    )
     assert len(problems(change)) == 1
 
 

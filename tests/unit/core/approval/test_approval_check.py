@@ -418,4 +418,4 @@ def test_rounding_alone_refuses_no_list(size: int, found: int) -> None:
 
 def test_a_plan_that_says_nothing_of_its_lists_approves_none() -> None:
     said = why(judged(under(), under(excluding(1000, 90))))
-    assert said == ["its exclusion lists are not the approved ones"]
+    assert said == ["its suppression and exclusion lists are not the approved ones"]

@@ -49,7 +49,7 @@ def test_rows_are_counted_down_to_members() -> None:
         "  = members               812   6.3%",
         "",
         "40 values came already hashed, the others plain; both are sent, none is hashed twice.",
-        "3 identifiers are on the exclusion lists. Members among them are removed first.",
+        "3 identifiers are on suppression or exclusion lists. Members among them leave first.",
         "",
         "  ~ update   offsite-email/lapsed-90d  Email sha256 · acme  +20  −8  800 → 812 (+1.5%)",
     ]
