@@ -64,7 +64,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
     ended = tuple(endings(desired, observed, segments, only))
     ending = tuple(one for one in ended if not isinstance(one, Blocked))
-    paused = frozenset(at for at, spec in specs.items() if spec.audience.paused)
+    paused = _paused(specs.values())
     alone = (
         *(one for one in ended if isinstance(one, Blocked)),
         *_unmoved(specs, desired, observed),
@@ -114,6 +114,10 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     )
     price = cost((*going, *plan.removals), desired.environment.api, observed.rates, observed.now)
     return replace(plan, cost=price)
+
+
+def _paused(specs: Iterable[SegmentSpec]) -> frozenset[Address]:
+    return frozenset(spec.address for spec in specs if spec.audience.paused)
 
 
 def _unless(paused: Container[Address], blocked: Iterable[Blocked]) -> Iterator[Blocked]:

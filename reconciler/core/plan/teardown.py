@@ -90,7 +90,7 @@ class TeardownContext:
     """One address and all that its teardown depends on.
 
     `diffs` are the members to remove from each segment, by segment ID. A segment without one keeps its
-    members.
+    members. `keep_instead` advises what to do if a segment must not be deleted.
     """
 
     resource: ResourceState
@@ -102,6 +102,7 @@ class TeardownContext:
     quiet: timedelta
     end: TeardownEnd
     former: tuple[Tag, ...] = ()
+    keep_instead: str = "run `reconciler apply`, which writes the tag again, or leave out --delete"
 
     @property
     def present(self) -> tuple[tuple[MemberSlot, SegmentState, Segment], ...]:
@@ -160,13 +161,13 @@ class TeardownContext:
             yield Finding(
                 where,
                 f"segment {segment.id} is not deleted: audiences at Criteo are built on it: {_first(names)}",
-                "remove the segment from these audiences in Criteo, or keep it: `segment: keep`",
+                f"remove it from these audiences in Criteo; {self.keep_instead}",
             )
         if deletes and tag_of(segment.description) is None:
             yield Finding(
                 where,
                 f"segment {segment.id} has no ownership tag: it is not deleted",
-                "run `reconciler apply`, which writes the tag again, or leave out --delete",
+                self.keep_instead,
             )
 
     def change(self) -> Ending | None:

@@ -1,0 +1,20 @@
+"""Moves, ends, pauses and protection, also interrupted ones: the next clean run does what is documented."""
+
+import os
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, settings
+from support.lifecycle_simulation import LiveAndEnd
+
+pytestmark = pytest.mark.promise("converges")
+
+LiveAndEnd.TestCase.settings = settings(
+    max_examples=int(os.environ.get("LIVES", "200")),
+    derandomize="TORTURE" not in os.environ,  # else other ones each time
+    stateful_step_count=10,
+    deadline=timedelta(seconds=20),
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+TestLives = LiveAndEnd.TestCase

@@ -1,0 +1,226 @@
+"""Histories in which addresses move, end, are paused and protected, among other faults."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import hypothesis.strategies as st
+from hypothesis.stateful import rule
+from support.fakes.criteo import Write
+from support.simulation import ADDRESSES, FAULTS, PEOPLE, Simulation, Step, Trouble, edits, steps, which
+
+from reconciler.core.errors import Finding
+from reconciler.core.lifecycle import MembersEnd, MovedAudience, RemovedAudience, SegmentEnd, origins, selects
+from reconciler.core.model import Address, SourceLocation
+from reconciler.core.state.resource import ResourceState
+
+PLACE = SourceLocation("changes.yaml", 1, 1)
+lives = st.one_of(
+    steps("move", which, st.sampled_from(ADDRESSES)),
+    steps("move", which, st.sampled_from(ADDRESSES)),
+    steps("end", which, st.sampled_from(MembersEnd), st.sampled_from(SegmentEnd)),
+    steps("end", which, st.sampled_from(MembersEnd), st.sampled_from(SegmentEnd)),
+    steps("remove_documents"),
+    steps("pause", which),
+    steps("pause_all"),
+    steps("unpause"),
+    steps("protect", which, st.booleans()),
+    steps("build_on", which),
+)
+some_lives = st.lists(st.one_of(lives, lives, edits), min_size=1, max_size=3)
+troubles = st.lists(
+    st.tuples(
+        st.sampled_from(["delete", "update", "remove", "add"]),
+        st.sampled_from([0, 0, 1]),
+        st.sampled_from(FAULTS),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+class LiveAndEnd(Simulation):
+    """Moves, ends, pauses and protection beside all that happens otherwise."""
+
+    run_beside_another = run_beside_a_stranger = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opted_out: dict[str, frozenset[str]] = {}
+
+    # ---- what people do
+
+    @rule(made=some_lives)
+    def change_lives(self, made: list[Step]) -> None:
+        self._do(made)
+
+    @rule(made=some_lives, troubles=troubles)
+    def end_in_trouble(self, made: list[Step], troubles: list[Trouble]) -> None:
+        self.run_in_trouble(made, troubles, [])
+
+    @rule(made=some_lives, number=st.integers(1, 16), after=st.booleans())
+    def end_and_crash(self, made: list[Step], number: int, after: bool) -> None:
+        self.run_and_crash(made, number, after)
+
+    @rule(made=some_lives)
+    def end_in_peace(self, made: list[Step]) -> None:
+        self.run_in_peace(made)
+
+    def move(self, number: int, to: Address) -> None:
+        """From now on, the address is called `to`, with what it was."""
+        origin, world = self._declared(number), self.world
+        if to in world.wishes:
+            return
+        self._settle_documents(to)
+        world.wishes[to] = world.wishes.pop(origin)
+        world.people.setdefault(to.audience, world.people[origin.audience])
+        self._keep_somebody(to.audience)
+        document = MovedAudience(str(origin), str(to), PLACE)
+        world.moved = (*(one for one in world.moved if str(origin) != one.origin), document)
+
+    def end(self, number: int, members: MembersEnd, segment: SegmentEnd) -> None:
+        if len(self.world.wishes) == 1:
+            return
+        address = self._declared(number)
+        del self.world.wishes[address]
+        self._drop_moves_to_nowhere()
+        self._ended(RemovedAudience(str(address), members, segment, PLACE))
+
+    def _ended(self, document: RemovedAudience) -> None:
+        """From now on, a segment may be seen empty by a removal that is sent again."""
+        self.ever_suppressed |= {at.audience: frozenset(PEOPLE) for at in ADDRESSES}
+        others = (one for one in self.world.removed if one.selector != document.selector)
+        self.world.removed = (*others, document)
+
+    def remove_documents(self) -> None:
+        self.world.moved = self.world.removed = ()
+
+    def remove_from_manifests(self, number: int) -> None:
+        super().remove_from_manifests(number)
+        self._drop_moves_to_nowhere()
+
+    def declare(self, address: Address, people: frozenset[str]) -> None:
+        self._settle_documents(address)
+        super().declare(address, people)
+
+    def _settle_documents(self, address: Address) -> None:
+        """No document is about an address that the manifests contain, or moves another one there."""
+        world = self.world
+        world.removed = tuple(one for one in world.removed if not selects(one.selector, address))
+        world.moved = tuple(one for one in world.moved if str(address) not in {one.origin, one.to})
+        self._drop_moves_to_nowhere()
+
+    def _drop_moves_to_nowhere(self) -> None:
+        known = {str(at) for at in self.world.wishes}
+        while True:
+            goals = known | {one.origin for one in self.world.moved}
+            kept = tuple(one for one in self.world.moved if one.to in goals)
+            if kept == self.world.moved:
+                return
+            self.world.moved = kept
+
+    def pause(self, number: int) -> None:
+        self.world.paused.add(self._declared(number).audience)
+
+    def pause_all(self) -> None:
+        self.world.all_paused = True
+
+    def unpause(self) -> None:
+        self.world.paused.clear()
+        self.world.all_paused = False
+
+    def protect(self, number: int, on: bool) -> None:
+        self._wish(self._declared(number), protect=on)
+
+    def build_on(self, number: int) -> None:
+        """An audience at Criteo is built on one of our segments."""
+        ours = self._ours()
+        if ours:
+            self.world.criteo.audiences = {"Campaign": frozenset({ours[number % len(ours)]})}
+
+    def _keep_somebody(self, audience: str) -> None:
+        super()._keep_somebody(audience)
+        self.opted_out[audience] = self.opted_out.get(audience, frozenset()) | self.world.kept_out(audience)
+
+    # ---- what is otherwise than where nothing ends or moves
+
+    def _called(self, address: Address) -> Address:
+        """Return what an address of the state is called in the manifests."""
+        wishes = self.world.wishes
+        return next((to for to in wishes if address in origins(self.world.moved, to)), address)
+
+    def _meant(self, write: Write) -> None:
+        owner = next((one for one in self._resources() if write.segment.id in _ids(one)), None)
+        assert owner, "a segment was written to that no address knows"
+        address = self._called(owner.address)
+        if address not in self.world.wishes:
+            self._as_documented(write, address)
+        elif self.world.all_paused or address.audience in self.world.paused:
+            assert write.operation == "remove", "a paused address was changed"
+            assert write.values <= self._opted_out(), "somebody left a paused address who need not"
+        elif address == owner.address:
+            super()._meant(write)
+
+    def _opted_out(self) -> set[str]:
+        earlier, self.ever_suppressed = self.ever_suppressed, self.opted_out
+        try:
+            return self._suppressed_ever()
+        finally:
+            self.ever_suppressed = earlier
+
+    def _as_documented(self, write: Write, address: Address) -> None:
+        document = next((one for one in self.world.removed if selects(one.selector, address)), None)
+        assert document, "a forgotten segment was written to"
+        assert not self.world.all_paused, "an address of a paused environment was ended"
+        resource = self.world.store.saved_resources[address]
+        assert not resource.protected, "a protected segment was emptied or deleted"
+        if write.operation == "delete":
+            assert document.segment is SegmentEnd.DELETE
+            assert document.members is MembersEnd.KEEP or write.segment.members == set()
+            built_on = frozenset[str]().union(*self.world.criteo.audiences.values())
+            assert write.segment.id not in built_on, "a segment was deleted that an audience is built on"
+        else:
+            assert (write.operation, document.members) == ("remove", MembersEnd.REMOVE)
+
+    def _follow(self, finding: Finding, attempt: int) -> None:
+        address, world = Address.parse(finding.where), self.world
+        if "set `protect: false`" in finding.remedy:
+            self._wish(address, protect=False)
+        elif "can't move here" in finding.problem:
+            world.moved = tuple(one for one in world.moved if one.to != finding.where)
+        elif "with `protect: false` first" in finding.remedy:
+            world.removed = tuple(one for one in world.removed if one.selector != finding.where)
+        elif "audiences at Criteo are built on it" in finding.problem:
+            world.criteo.audiences.clear()
+        elif "`segment: keep`" in finding.remedy:
+            world.removed = tuple(
+                replace(one, segment=SegmentEnd.KEEP) if one.selector == finding.where else one
+                for one in world.removed
+            )
+        else:
+            super()._follow(finding, attempt)
+
+    def _suppressed_have_left(self, quiet: Iterable[str]) -> None:
+        paused = self.world.all_paused or self.world.paused
+        if not paused:
+            super()._suppressed_have_left(quiet)  # type: ignore[arg-type]
+
+    # ---- what must hold at the end
+
+    def teardown(self) -> None:
+        self.unpause()
+        super().teardown()
+        for document in self.world.removed:
+            self._has_ended(document)
+        for address in self.world.store.saved_resources:
+            assert address in self.world.wishes or self._called(address) == address, "a move is not complete"
+
+    def _has_ended(self, document: RemovedAudience) -> None:
+        resource = self.world.store.saved_resources.get(Address.parse(document.selector))
+        assert resource is None or document.segment is SegmentEnd.KEEP, "a deleted address is still known"
+        for holding in resource.segments if resource and document.members is MembersEnd.REMOVE else ():
+            segment = self.world.criteo.segment(holding.segment_id)
+            assert segment is None or segment.members == set(), "a member stays"
+
+
+def _ids(resource: ResourceState) -> set[str]:
+    return {one.segment_id for one in resource.segments}
