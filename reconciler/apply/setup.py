@@ -17,6 +17,7 @@ from reconciler.core.plan.steps import (
     CreateSegment,
     DiscardReplacement,
     MoveState,
+    RequestReplace,
     SetupPhase,
     UpdateSegment,
 )
@@ -26,7 +27,14 @@ from reconciler.core.state import unconfirmed_requests as requests
 from reconciler.core.state.resource import RetiredSegment
 
 SetupStepT = TypeVar(
-    "SetupStepT", MoveState, AdoptSegment, ConfirmCreate, DiscardReplacement, UpdateSegment, CreateSegment
+    "SetupStepT",
+    MoveState,
+    AdoptSegment,
+    RequestReplace,
+    ConfirmCreate,
+    DiscardReplacement,
+    UpdateSegment,
+    CreateSegment,
 )
 SetupItemT = TypeVar("SetupItemT", tuple[SegmentChange, UpdateSegment], tuple[SegmentChange, CreateSegment])
 
@@ -44,6 +52,8 @@ def run_setup(
         for ref in adopt.resource.references:
             tools.state.store_snapshot(ref, tools.engine.file(ref))
         ledger.write(adopt.resource)
+    for change, _ in _steps(ledger, changes, RequestReplace):
+        _request_replace(tools, ledger, change)
     for change, confirm in _steps(ledger, changes, ConfirmCreate):
         holding = ledger.holding(change.spec.address, confirm.slot)
         ledger.put(change.spec.address, confirm.slot, requests.record_recovered(holding, confirm.segment_id))
@@ -84,6 +94,12 @@ def _chunks(items: Sequence[SetupItemT]) -> Iterator[list[SetupItemT]]:
 
 def _account(step: UpdateSegment | CreateSegment) -> str:
     return step.account_id if isinstance(step, UpdateSegment) else step.key.account_id
+
+
+def _request_replace(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange) -> None:
+    resource = ledger.resource(change.spec.address)
+    current = replace(resource.current, members_unknown_before=tools.clock.now())
+    ledger.write(replace(resource, current=current, replace_requested=True))
 
 
 def _abandon(

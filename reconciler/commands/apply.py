@@ -35,8 +35,9 @@ from reconciler.commands.support.outputs import FormOptions, OutputFiles, output
 from reconciler.commands.support.planning import earlier_readings, make_plan
 from reconciler.commands.support.run import Run, record_run
 from reconciler.core.audit.model import RunCommand
+from reconciler.core.model import RepairMode
 from reconciler.render.document.model import DocumentType
-from reconciler.workspace import WRITING, open_workspace
+from reconciler.workspace import WRITING, Workspace, open_workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def command(stop: object, /, options: ApplyOptions) -> int:
             with ExitStack() as held:
                 with shown.progress:
                     state, entry = held.enter_context(locked(space, caller, run.id))
-                    counted = None if options.statistics else refills(terms)
+                    counted = None if options.statistics or _counts(options, space) else refills(terms)
                     earlier = earlier_readings(state, read_sources=options.read_sources)
                     planned = make_plan(space, state, inputs.only, run.events, counted, earlier)
                 kind, deadline = DocumentType.APPLY, options.deadline
@@ -111,3 +112,9 @@ def command(stop: object, /, options: ApplyOptions) -> int:
     with output_files(options.forms, settings, DocumentType.APPLY, environment, options.files) as page:
         page.code = record_run(events, settings, shown.progress, partial(work, page=page))
     return page.code
+
+
+def _counts(options: ApplyOptions, space: Workspace) -> bool:
+    """Return whether every apply counts members at Criteo. A members-only apply repairs nothing."""
+    auto = space.desired.environment.repair is RepairMode.AUTO
+    return auto and not options.approvals.members_only

@@ -66,6 +66,7 @@ def command(stop: object, /, options: PlanOptions) -> int:
     from reconciler.commands.support.comparing import Change
     from reconciler.commands.support.console import screen
     from reconciler.commands.support.planning import earlier_readings, make_plan
+    from reconciler.core.model import RepairMode
     from reconciler.render.document.model import DocumentType
     from reconciler.render.numbers import ROUNDED
     from reconciler.render.terminal.plan import print_plan
@@ -79,7 +80,8 @@ def command(stop: object, /, options: PlanOptions) -> int:
         open_workspace(settings, environment, stop_event(stop), shown.progress) as space,
     ):
         with shown.progress:
-            counted = None if options.statistics else ()
+            auto = space.desired.environment.repair is RepairMode.AUTO
+            counted = None if options.statistics or auto else ()
             change = Change.since(options.base, space)
             state = space.store.reader()
             earlier = earlier_readings(state, read_sources=options.read_sources)

@@ -144,6 +144,16 @@ class Retention:
 DEFAULT_RETENTION = Retention()
 
 
+class RepairMode(StrEnum):
+    """When Criteo's counts are read, so that a plan repairs what changed outside reconciler."""
+
+    ASK = "ask"
+    """Only if a user asks for statistics."""
+
+    AUTO = "auto"
+    """In every plan and apply."""
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """One folder under `environments/`.
@@ -170,6 +180,7 @@ class Environment:
     data_place: SourceLocation | None = None
     paused: bool = False
     suppression_lists: tuple["Exclusion", ...] = ()
+    repair: RepairMode = RepairMode.ASK
 
     def seat(self, name: str) -> Seat:
         return dict(self.seats)[name]

@@ -185,6 +185,11 @@ class Emulator:
         with self._segment(segment_id) as (session, segment):
             members.clear(session, segment)
 
+    def fill_by_hand(self, segment_id: str, identifiers: Iterable[str]) -> None:
+        """Add members, as another sender would."""
+        with self._segment(segment_id) as (session, segment):
+            members.add(session, segment, list(identifiers))
+
     def set_read_only(self, segment_id: str, read_only: bool) -> None:
         with self._segment(segment_id) as (session, segment):
             segments.set_read_only(session, segment, read_only)

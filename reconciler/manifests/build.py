@@ -25,6 +25,7 @@ from reconciler.core.model import (
     Hashing,
     IdentifierType,
     ListKind,
+    RepairMode,
     Retention,
     Seat,
     SegmentKey,
@@ -122,6 +123,7 @@ def _environment(
         data_place=None if data_root else home.place("data", "root"),
         paused=value.get("paused", False),
         suppression_lists=suppression_lists,
+        repair=RepairMode(value.get("repair", RepairMode.ASK)),
     )
 
 

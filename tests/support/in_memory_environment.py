@@ -28,6 +28,7 @@ from reconciler.core.model import (
     Hashing,
     IdentifierType,
     ListKind,
+    RepairMode,
     SegmentKey,
     SegmentSpec,
     Source,
@@ -118,6 +119,7 @@ class InMemoryEnvironment:
     all_paused: bool = False
     removed: tuple[RemovedAudience, ...] = ()
     moved: tuple[MovedAudience, ...] = ()
+    repair: RepairMode = RepairMode.ASK
 
     def __post_init__(self) -> None:
         self.criteo = FakeCriteo(self.clock, account_ids=("1001", "1002"))
@@ -135,6 +137,7 @@ class InMemoryEnvironment:
             guards=self.guards,
             paused=self.all_paused,
             suppression_lists=self._suppression_lists(),
+            repair=self.repair,
         )
         specs = tuple(self._spec(address, wish) for address, wish in sorted(self.wishes.items()))
         adoptions = tuple(one for address, one in self.adoptions.items() if address in self.wishes)

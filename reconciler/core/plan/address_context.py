@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from reconciler.core.adoption import Adoption
 from reconciler.core.members import TargetMembers
-from reconciler.core.model import Address, SegmentSpec
+from reconciler.core.model import Address, RepairMode, SegmentSpec
 from reconciler.core.plan.observed import MemberDiff
 from reconciler.core.plan.steps import CreateSegment, FinishStep, SetupStep, UpdateSegment
 from reconciler.core.remote import Segment, Statistics
@@ -45,6 +45,7 @@ class AddressContext:
     former: tuple[Tag, ...] = ()
     owned: frozenset[str] = frozenset()
     adoption: Adoption | None = None
+    repair: RepairMode = RepairMode.ASK
 
     @property
     def untracked(self) -> Iterator[Segment]:

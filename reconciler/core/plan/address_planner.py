@@ -6,7 +6,7 @@ from datetime import datetime
 from reconciler.core.definition import is_drift
 from reconciler.core.errors import Finding
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef, TargetMembers
-from reconciler.core.model import SegmentKey
+from reconciler.core.model import RepairMode, SegmentKey
 from reconciler.core.ownership import not_ours, shared_segment, unfit, unknown
 from reconciler.core.plan.address_context import AddressContext
 from reconciler.core.plan.changes import (
@@ -20,7 +20,7 @@ from reconciler.core.plan.changes import (
     Update,
     attribute_changes,
 )
-from reconciler.core.plan.losses import loss
+from reconciler.core.plan.losses import excess, loss
 from reconciler.core.plan.names import is_retired, replacement_name, retired_name
 from reconciler.core.plan.observed import MemberDiff
 from reconciler.core.plan.reasons import (
@@ -30,6 +30,7 @@ from reconciler.core.plan.reasons import (
     CreateRepeated,
     DefinitionChanged,
     DefinitionOnly,
+    FilledOutside,
     KeyChanged,
     ManagedAgain,
     MembersUnknown,
@@ -48,6 +49,7 @@ from reconciler.core.plan.steps import (
     FinishStep,
     MoveState,
     PromoteReplacement,
+    RequestReplace,
     SendMembers,
     SetupPhase,
     SetupStep,
@@ -90,11 +92,28 @@ def plan_address(context: AddressContext) -> SegmentChange | Finding | None:
     )
     if current is None:
         return _create(context, setup)
+    if _is_to_be_repaired(context, resource, current):
+        found = _replace(context, current, None, (*setup, RequestReplace()))
+        return (
+            found if isinstance(found, Finding) else replace(found, reason=FilledOutside(current.segment_id))
+        )
     if resource.can_keep(current, context.spec.key):
         return _keep(context, resource, current, (*setup, *_abandon(context, resource, replacement)))
     if replacement and not resource.can_keep(replacement, context.spec.key):
         setup, replacement = (*setup, *_abandon(context, resource, replacement)), None
     return _replace(context, current, replacement, setup)
+
+
+def _is_to_be_repaired(context: AddressContext, resource: ResourceState, current: SegmentState) -> bool:
+    """Return whether others filled the segment, so that it is replaced.
+
+    Once only: if Criteo counts more in the new segment as well, it counts otherwise than we do.
+    """
+    if context.repair is not RepairMode.AUTO or not resource.can_keep(current, context.spec.key):
+        return False
+    earlier = any(one.segment.members_unknown_before for one in resource.retired)
+    filled = excess(current, context.statistics.get(current.segment_id), context.now)
+    return filled is not None and not earlier and resource.replacement is None
 
 
 def _resolve(context: AddressContext, slot: Slot, holding: SegmentState) -> SegmentState | Finding | None:

@@ -9,10 +9,10 @@ from reconciler.core.definition import is_drift
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.plan.changes import AttributeChange, attribute_changes
-from reconciler.core.plan.losses import MemberCounts, is_lost, is_settled
+from reconciler.core.plan.losses import MemberCounts, is_filled, is_lost, is_settled
 from reconciler.core.remote import Segment, Statistics
 from reconciler.core.schedule import seen_at
-from reconciler.core.state.ownership_tag import Tag, owner, tag, tag_of
+from reconciler.core.state.ownership_tag import Tag, former_tags, owner, tag, tag_of
 from reconciler.core.state.resource import ResourceState, SegmentState
 
 PROMPTLY = timedelta(minutes=5)
@@ -41,6 +41,19 @@ class NotComparable(StrEnum):
     """Criteo has no count yet."""
 
 
+class OutsideChange(StrEnum):
+    """What others did to a segment."""
+
+    RENAMED = "renamed"
+    DESCRIBED = "described"
+    UNTAGGED = "untagged"
+    """The ownership tag was removed from the description."""
+
+    CLEARED = "cleared"
+    MEMBERS_LOST = "members_lost"
+    FILLED = "filled"
+
+
 @dataclass(frozen=True, slots=True)
 class Drift:
     """One address that changed outside reconciler. In `attributes`, `before` is ours and `after` is Criteo's.
@@ -62,6 +75,27 @@ class Drift:
     def __bool__(self) -> bool:
         return bool(self.attributes or self.member_counts or self.touched_at or self.missing_segment_id)
 
+    @property
+    def attribute_changes(self) -> tuple[OutsideChange, ...]:
+        """Return what others did to the name and the description."""
+        return tuple(_attribute_change(one) for one in self.attributes)
+
+    @property
+    def member_change(self) -> OutsideChange | None:
+        """Return what others did to the members; None if the counts differ too little to tell."""
+        counts = self.member_counts
+        if counts is None:
+            return None
+        if is_lost(counts):
+            return OutsideChange.MEMBERS_LOST if counts.counted else OutsideChange.CLEARED
+        return OutsideChange.FILLED if is_filled(counts) else None
+
+
+def _attribute_change(one: AttributeChange) -> OutsideChange:
+    if one.name == "name":
+        return OutsideChange.RENAMED
+    return OutsideChange.DESCRIBED if tag_of(one.after) else OutsideChange.UNTAGGED
+
 
 def detect_drift(
     desired: DesiredState,
@@ -81,7 +115,8 @@ def detect_drift(
         if resource.forgotten_at or not resource.current.segment_id:
             continue
         segment, whose = segments.get(resource.current.segment_id), tag(name, address, lineage)
-        found = _drift(resource, specs.get(address), whose, segment, statistics)
+        former = former_tags(name, resource.moved_from, lineage)
+        found = _drift(resource, specs.get(address), (whose, *former), segment, statistics)
         if found:
             yield found
 
@@ -116,7 +151,7 @@ def uncounted(holding: SegmentState, now: datetime) -> NotComparable | None:
 def _drift(
     resource: ResourceState,
     spec: SegmentSpec | None,
-    whose: Tag,
+    tags: tuple[Tag, ...],
     segment: Segment | None,
     statistics: Mapping[str, Statistics],
 ) -> Drift:
@@ -126,9 +161,10 @@ def _drift(
         return Drift(
             resource.address, name, missing_segment_id=holding.segment_id, in_manifests=spec is not None
         )
+    whose, former = tags[0], tags[1:]
     applied = spec is not None and resource.definition == spec.definition
     differing = attribute_changes(segment, spec, whose) if spec else ()
-    changes = tuple(one for one in differing if applied or is_drift(one, resource, whose))
+    changes = tuple(one for one in differing if applied or is_drift(one, resource, whose, former))
     return Drift(
         address=resource.address,
         title=name or segment.name,

@@ -1,4 +1,4 @@
-"""Lost members: segments of which Criteo counts far fewer identifiers than it acknowledged."""
+"""Segments of which Criteo counts far fewer or far more identifiers than it acknowledged."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,7 +9,9 @@ from reconciler.core.schedule import seen_at
 from reconciler.core.state.resource import SegmentState
 
 LOST_SHARE = 0.1
-"""Criteo counts in its own way; a larger part than this is lost, and not counted otherwise."""
+"""Criteo counts in its own way; a larger part than this is lost or added, and not counted otherwise."""
+FEW = 10
+"""So many more identifiers show nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,18 @@ def loss(holding: SegmentState, reported: Statistics | None, now: datetime) -> M
         return None
     found = MemberCounts(holding.confirmed.count - holding.rejected, reported.identifiers)
     return found if is_lost(found) else None
+
+
+def excess(holding: SegmentState, reported: Statistics | None, now: datetime) -> MemberCounts | None:
+    """Return the two counts of a segment that others filled; None within the bound, or if not known yet."""
+    if reported is None or reported.identifiers is None or not is_computed(holding, now):
+        return None
+    found = MemberCounts(holding.confirmed.count - holding.rejected, reported.identifiers)
+    return found if is_filled(found) and holding.members_unknown_before is None else None
+
+
+def is_filled(counts: MemberCounts) -> bool:
+    return counts.counted - counts.acknowledged > max(FEW, LOST_SHARE * counts.acknowledged)
 
 
 def is_lost(counts: MemberCounts) -> bool:

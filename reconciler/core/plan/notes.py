@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterable, Iterator
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.list_refusals import called
 from reconciler.core.model import Address, ListKind, SegmentSpec
-from reconciler.core.plan.changes import Change, Ending, address_of
+from reconciler.core.plan.changes import Change, Ending, Replace, address_of
 from reconciler.core.plan.endings import without_address
+from reconciler.core.plan.losses import excess
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.promotion_gates import differs_on_purpose, weaker_gates
 from reconciler.core.plan.rejections import rejections
@@ -27,6 +28,7 @@ def notes(
     yield from _unread_while_paused(specs, observed)
     yield from _removed_already(desired, observed)
     yield from _special_segments(specs, observed)
+    yield from _filled(changes, specs, observed)
     yield from _mixed_hashing(changes, desired.environment.name)
     yield from _ineffective_lists(changes, observed)
     yield from _ineffective_suppression(observed)
@@ -73,6 +75,25 @@ def _special_segments(specs: Iterable[SegmentSpec], observed: ObservedState) -> 
         )
     if read_only := sorted(at for at, one in found if one and one.read_only):
         yield f"read-only at Criteo: {_named(read_only)}. A change of these segments is blocked"
+
+
+def _filled(
+    changes: Iterable[Change], specs: Iterable[SegmentSpec], observed: ObservedState
+) -> Iterator[str]:
+    """Yield one note for all segments that others filled and that this plan does not replace."""
+    replaced = {address_of(one) for one in changes if isinstance(one, Replace)}
+    known = ((spec.address, observed.resources.get(spec.address)) for spec in specs)
+    found = sorted(
+        at
+        for at, one in known
+        if one and at not in replaced
+        if excess(one.current, observed.statistics.get(one.current.segment_id), observed.now)
+    )
+    if found:
+        yield (
+            f"Criteo counts more identifiers than were sent: {_named(found)}. Find out who else sends to "
+            "these segments; `repair: auto` in environment.yaml plans a new segment, once for each address"
+        )
 
 
 def _mixed_hashing(changes: Iterable[Change], environment: str) -> Iterator[str]:

@@ -223,6 +223,7 @@ def _decide(
             former=_former(desired, observed, spec.address),
             owned=owned,
             adoption=adoptions.get(spec.address),
+            repair=desired.environment.repair,
         )
         change = decided[spec.address] = plan_address(context)
         if change is not None and not isinstance(change, Finding):

@@ -55,6 +55,13 @@ class MembersUnknown:
 
 
 @dataclass(frozen=True, slots=True)
+class FilledOutside:
+    """Others added members to this segment. They are unknown, so a new segment is filled."""
+
+    segment_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class AllSentAgain:
     """The members are unknown, since the segment was adopted or its state lost: all wanted ones are sent."""
 
@@ -119,6 +126,7 @@ Reason = (
     | CreateRepeated
     | KeyChanged
     | MembersUnknown
+    | FilledOutside
     | AllSentAgain
     | ApplyResumed
     | SourceChanged

@@ -71,6 +71,11 @@ class UpdateSegment:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestReplace:
+    """Record that the segment has unknown members and is replaced, also by a later run. No call."""
+
+
+@dataclass(frozen=True, slots=True)
 class DiscardReplacement:
     """Drop an unfinished replacement from the state. No call. `old_segment_remains`: Criteo still has it."""
 
@@ -94,7 +99,15 @@ class SendMembers:
     not_before: datetime | None = None
 
 
-SetupStep = MoveState | AdoptSegment | CreateSegment | ConfirmCreate | UpdateSegment | DiscardReplacement
+SetupStep = (
+    MoveState
+    | AdoptSegment
+    | RequestReplace
+    | CreateSegment
+    | ConfirmCreate
+    | UpdateSegment
+    | DiscardReplacement
+)
 FinishStep = UpdateSegment | PromoteReplacement
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.core.model import Address
-from reconciler.core.plan.drift import Drift, NotComparable
+from reconciler.core.plan.drift import Drift, NotComparable, OutsideChange
 from reconciler.core.plan.guards import exceeds_max_missing
 from reconciler.core.plan.left_behind import LeftBehind
 from reconciler.core.plan.losses import is_lost
@@ -123,11 +123,11 @@ def _lines(drift: Drift, environment: str, figures: NumberFormat, *, lost: bool)
         yield Line(LineKind.WARNING, SegmentUntracked(name(drift.untracked_segment_id)))
         yield _remedy("if the state is lost, `reconciler state rebuild` rebuilds it")
     if drift.attributes:
-        yield Line(LineKind.REASON, AttributesChanged())
+        yield Line(LineKind.REASON, AttributesChanged(drift.attribute_changes))
         yield _remedy("`reconciler apply` reverts it; `--members-only` leaves it")
     if counts := drift.member_counts:
         ours, theirs = figures.number(counts.acknowledged), figures.number(counts.counted)
-        yield Line(LineKind.WARNING, CountsDiffer(ours, theirs))
+        yield Line(LineKind.WARNING, CountsDiffer(ours, theirs, drift.member_change))
         yield _remedy(_of_counts(drift, environment))
     if drift.touched_at:
         yield Line(LineKind.REASON, TouchedOutside(drift.touched_at))
@@ -142,4 +142,9 @@ def _of_counts(drift: Drift, environment: str) -> str:
     """A refill needs a segment that is in the manifests: else nothing is sent to it any more."""
     if drift.member_counts and is_lost(drift.member_counts) and drift.in_manifests:
         return f"`reconciler plan {environment} --statistics --only {drift.address}` plans to refill it"
+    if drift.member_change is OutsideChange.FILLED and drift.in_manifests:
+        return (
+            "ask who else sends to this segment; with `repair: auto` in environment.yaml, "
+            f"`reconciler plan {environment}` plans a new segment"
+        )
     return "ask who else sends to this segment; Criteo never lists its members"

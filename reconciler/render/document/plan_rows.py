@@ -37,6 +37,7 @@ from reconciler.core.plan.steps import (
     DiscardReplacement,
     MoveState,
     PromoteReplacement,
+    RequestReplace,
     SetupPhase,
     Steps,
     UpdateSegment,
@@ -272,7 +273,7 @@ def _setup(change: SegmentChange) -> Iterator[Line]:
                 yield Line(LineKind.WARNING, ReplacementDiscarded(step.old_segment_remains))
             case UpdateSegment(slot="replacement", name=str(retired)):
                 yield Line(LineKind.WARNING, ReplacementRenamed(name(retired)))
-            case UpdateSegment() | CreateSegment() | ConfirmCreate() | AdoptSegment():
+            case UpdateSegment() | CreateSegment() | ConfirmCreate() | AdoptSegment() | RequestReplace():
                 pass
             case _:
                 assert_never(step)

@@ -10,6 +10,7 @@ from reconciler.core.plan.reasons import (
     CreateRepeated,
     DefinitionChanged,
     DefinitionOnly,
+    FilledOutside,
     KeyChanged,
     ManagedAgain,
     MembersUnknown,
@@ -35,7 +36,7 @@ def reason_text(one: Reason) -> str:
             return f"it was forgotten on {one.forgotten_at:%Y-%m-%d} and is in the manifests again"
         case SegmentAdopted():
             return f"adopts segment {name(one.segment_id)}: {_BASELINES[one.baseline]}"
-        case SegmentMissing() | CreateConfirmed() | MembersUnknown() | RemovedAndMissing():
+        case SegmentMissing() | CreateConfirmed() | MembersUnknown() | FilledOutside() | RemovedAndMissing():
             return _OF_SEGMENTS[type(one)].format(name(one.segment_id))
         case CreateRepeated() | ApplyResumed() | SourceChanged() | AllSentAgain() | NameSetAgain():
             return _SENTENCES[type(one)]
@@ -56,6 +57,7 @@ _OF_SEGMENTS = {
     SegmentMissing: "segment {} is missing at Criteo; audiences built on it break",
     CreateConfirmed: "segment {} was created by an earlier run; the response was lost",
     MembersUnknown: "a new segment replaces segment {}, because its members are unknown",
+    FilledOutside: "others added members to segment {}; they are unknown, so a new segment is filled",
     RemovedAndMissing: "removed from the manifests; segment {} is missing at Criteo",
 }
 _SENTENCES = {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from reconciler.core.members import DropReason
-from reconciler.core.plan.drift import NotComparable
+from reconciler.core.plan.drift import NotComparable, OutsideChange
 from reconciler.core.rounding import format_count
 from reconciler.render.document.reason_text import reason_text
 from reconciler.render.document.statements import (
@@ -144,10 +144,12 @@ def _of_drift(
         case SegmentUntracked():
             return f"segment {one.segment_id} has this ownership tag but is not in the state"
         case AttributesChanged():
-            return "changed outside reconciler"
+            changes = " and ".join(_OUTSIDE[change] for change in one.changes)
+            return f"{changes} outside reconciler"
         case CountsDiffer():
             ours, theirs = format_count(one.acknowledged), format_count(one.counted)
-            return f"Criteo acknowledged {ours} identifiers and counts {theirs}"
+            known = f"{_OUTSIDE[one.change]} outside reconciler: " if one.change else ""
+            return f"{known}Criteo acknowledged {ours} identifiers and counts {theirs}"
         case TouchedOutside():
             return f"changed outside reconciler at {stamp(one.at)}"
         case _:
@@ -233,6 +235,14 @@ def before_deadline(one: BeforeDeadline) -> str:
     return f"{one.complete:,} of {counted(one.changes, 'segment')} complete before {computed}. Late: {named}"
 
 
+_OUTSIDE = {
+    OutsideChange.RENAMED: "renamed",
+    OutsideChange.DESCRIBED: "given another description",
+    OutsideChange.UNTAGGED: "stripped of its ownership tag",
+    OutsideChange.CLEARED: "cleared",
+    OutsideChange.MEMBERS_LOST: "emptied in part",
+    OutsideChange.FILLED: "filled",
+}
 LATE_NAMED = 20
 """Addresses that miss a deadline and are named. The JSON names all."""
 LEFT_NAMED = 5

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from reconciler.core.members import DropReason
 from reconciler.core.plan.change_kinds import Cause
-from reconciler.core.plan.drift import NotComparable
+from reconciler.core.plan.drift import NotComparable, OutsideChange
 from reconciler.core.plan.reasons import Reason
 from reconciler.core.rounding import RoundedCount
 
@@ -165,15 +165,21 @@ class SegmentUntracked:
 
 @dataclass(frozen=True, slots=True)
 class AttributesChanged:
-    """The attributes of this address changed outside reconciler."""
+    """What others did to the name and the description of this address."""
+
+    changes: tuple[OutsideChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CountsDiffer:
-    """Criteo counts another number of identifiers than it acknowledged."""
+    """Criteo counts another number of identifiers than it acknowledged.
+
+    `change` is what others did; None if the counts do not show it.
+    """
 
     acknowledged: RoundedCount
     counted: RoundedCount
+    change: OutsideChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
