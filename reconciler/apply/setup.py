@@ -46,17 +46,7 @@ def run_setup(
 
     The creates of one phase are independent, so they are sent at the same time.
     """
-    for change, _ in _steps(ledger, changes, MoveState):
-        ledger.move(change.spec.address)
-    for _, adopt in _steps(ledger, changes, AdoptSegment):
-        for ref in adopt.resource.references:
-            tools.state.store_snapshot(ref, tools.engine.file(ref))
-        ledger.write(adopt.resource)
-    for change, _ in _steps(ledger, changes, RequestReplace):
-        _request_replace(tools, ledger, change)
-    for change, confirm in _steps(ledger, changes, ConfirmCreate):
-        holding = ledger.holding(change.spec.address, confirm.slot)
-        ledger.put(change.spec.address, confirm.slot, requests.record_recovered(holding, confirm.segment_id))
+    _record_without_calls(tools, ledger, changes)
     for turn in SetupPhase:
         patches = [one for one in _steps(ledger, changes, UpdateSegment) if one[1].turn == turn]
         for chunk in _chunks(patches):
@@ -72,6 +62,23 @@ def run_setup(
         if requested:
             groups = by_credential(requested)
             run_jobs(groups, workers_per_group([BULK_ITEMS] * len(requested), len(groups)))
+
+
+def _record_without_calls(
+    tools: ApplyContext, ledger: StateRecorder, changes: Sequence[SegmentChange]
+) -> None:
+    """Write the resource states of the steps that take no call, before the first call is sent."""
+    for change, _ in _steps(ledger, changes, MoveState):
+        ledger.move(change.spec.address)
+    for _, adopt in _steps(ledger, changes, AdoptSegment):
+        for ref in adopt.resource.references:
+            tools.state.store_snapshot(ref, tools.engine.file(ref))
+        ledger.write(adopt.resource)
+    for change, _ in _steps(ledger, changes, RequestReplace):
+        _request_replace(tools, ledger, change)
+    for change, confirm in _steps(ledger, changes, ConfirmCreate):
+        holding = ledger.holding(change.spec.address, confirm.slot)
+        ledger.put(change.spec.address, confirm.slot, requests.record_recovered(holding, confirm.segment_id))
 
 
 def _steps(
