@@ -59,6 +59,11 @@ RUNS = (
         pytest("-s", "tests/e2e/test_killed_processes_lose_nothing.py"),
         {"KILLS": "200", "MEMBERS": "200000"},
     ),
+    Run(
+        "promotion",
+        pytest("tests/property/test_promotion_loses_no_edit.py"),
+        {"PROMOTION_EDITS": "5000"},
+    ),
     Run("leases", pytest("tests/property/test_the_lease_holds.py"), {"LEASES": "5000"}),
     Run("bucket", pytest("tests/property/test_converges_over_a_bucket.py"), {"BUCKET_HISTORIES": "5000"}),
     Run("contention", pytest("-s", "tests/e2e/test_two_runs_compete_for_the_lock.py"), {"CONTEND": "600"}),
