@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import assert_never
 
-from reconciler.apply.jobs import Job, RunJobs, by_credential
+from reconciler.apply.job_groups import Job, RunJobs, by_credential
 from reconciler.apply.recorder import FAILURES, ApplyContext, StateRecorder
 from reconciler.apply.setup import run_setup
 from reconciler.apply.teardown import delete_segments, empty_segments

@@ -7,16 +7,16 @@ from functools import partial
 from typing import TypeVar
 
 from reconciler.apply.creates import create_segments
-from reconciler.apply.jobs import RunJobs, by_credential
+from reconciler.apply.job_groups import RunJobs, by_credential
 from reconciler.apply.recorder import ApplyContext, StateRecorder
 from reconciler.apply.updates import update_segments
 from reconciler.core.plan.changes import SegmentChange
 from reconciler.core.plan.steps import (
-    AdoptSegment,
     ConfirmCreate,
     CreateSegment,
     DiscardReplacement,
     MoveState,
+    RecordAdoption,
     RequestReplace,
     SetupPhase,
     UpdateSegment,
@@ -29,7 +29,7 @@ from reconciler.core.state.resource import RetiredSegment
 SetupStepT = TypeVar(
     "SetupStepT",
     MoveState,
-    AdoptSegment,
+    RecordAdoption,
     RequestReplace,
     ConfirmCreate,
     DiscardReplacement,
@@ -70,7 +70,7 @@ def _record_without_calls(
     """Write the resource states of the steps that take no call, before the first call is sent."""
     for change, _ in _steps(ledger, changes, MoveState):
         ledger.move(change.spec.address)
-    for _, adopt in _steps(ledger, changes, AdoptSegment):
+    for _, adopt in _steps(ledger, changes, RecordAdoption):
         for ref in adopt.resource.references:
             tools.state.store_snapshot(ref, tools.engine.file(ref))
         ledger.write(adopt.resource)

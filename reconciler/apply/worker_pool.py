@@ -6,7 +6,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import NoReturn
 
-from reconciler.apply.jobs import Job, RunJobs
+from reconciler.apply.job_groups import Job, RunJobs
 
 GRACE = 4.0
 """Seconds for calls in flight after a request to stop: CI systems kill 7.5 seconds after it."""

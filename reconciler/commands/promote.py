@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reconciler.commands.support.console import CommandConsole
     from reconciler.core.promotion.lock import Proof
     from reconciler.core.promotion.proofs import KnownProofs
-    from reconciler.operations.promote import Prepared
+    from reconciler.operations.promote import PreparedPromotion
     from reconciler.render.document.differences import DifferenceRow
 
 
@@ -199,7 +199,7 @@ def _promote(stop: object, root: Path, options: PromoteOptions, shown: "CommandC
         )
 
 
-def _save(file: Path, prepared: "Prepared", rows: "tuple[DifferenceRow, ...]") -> None:
+def _save(file: Path, prepared: "PreparedPromotion", rows: "tuple[DifferenceRow, ...]") -> None:
     from reconciler.core.pii import redacted_path
     from reconciler.disk.atomic import replace_file
     from reconciler.render.markdown.promotion import PromotionText, promotion_markdown
@@ -217,7 +217,9 @@ def _save(file: Path, prepared: "Prepared", rows: "tuple[DifferenceRow, ...]") -
     replace_file(file, promotion_markdown(text).encode())
 
 
-def _report(prepared: "Prepared", rows: "tuple[DifferenceRow, ...]", shown: "CommandConsole") -> None:
+def _report(
+    prepared: "PreparedPromotion", rows: "tuple[DifferenceRow, ...]", shown: "CommandConsole"
+) -> None:
     from reconciler.core.errors import Finding, PartialApplyError
     from reconciler.core.pii import redacted_path
     from reconciler.render.document.differences import totals

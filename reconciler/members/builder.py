@@ -22,7 +22,7 @@ from reconciler.members.exclusions import Exclusions, ListUse
 from reconciler.members.expression_size import LIMIT
 from reconciler.members.file_sets import FileSets
 from reconciler.members.lists import ListColumn, Lists
-from reconciler.members.prepare import Preparation, Prepared, PreparedAudience
+from reconciler.members.prepare import Preparation, PreparationResult, PreparedAudience
 from reconciler.members.reading import GroupReader, ReadGroup
 from reconciler.members.refusals import explained, refusal
 from reconciler.members.shared_audience import Listed, SharedAudience, read_lists, types_that_matter
@@ -65,7 +65,7 @@ class AudienceBuilder:
 
     def _prepared(
         self, cursor: duckdb.DuckDBPyConnection, audiences: Sequence[Audience], today: date
-    ) -> Mapping[str, Prepared]:
+    ) -> Mapping[str, PreparationResult]:
         names = [one.name for one in audiences]
         with _reading(names):
             preparation = Preparation(cursor, self.files, audiences, today)
@@ -77,7 +77,7 @@ class AudienceBuilder:
             return preparation.results()
 
     def _shared(
-        self, cursor: duckdb.DuckDBPyConnection, request: AudienceRequest, prepared: Prepared
+        self, cursor: duckdb.DuckDBPyConnection, request: AudienceRequest, prepared: PreparationResult
     ) -> SharedAudience:
         if isinstance(prepared, ConfigurationError):
             raise prepared

@@ -43,7 +43,7 @@ class PreparedAudience:
     country: str
 
 
-Prepared = PreparedAudience | ConfigurationError
+PreparationResult = PreparedAudience | ConfigurationError
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ class Preparation:
             with _reading(table, findings):
                 self._add_condition(draft, table)
 
-    def results(self) -> Mapping[str, Prepared]:
+    def results(self) -> Mapping[str, PreparationResult]:
         """Each audience by its name, or everything that is wrong with it."""
         fitting = self._fitting()
         return {name: self._result(draft, name in fitting) for name, draft in self._drafts.items()}
@@ -133,7 +133,7 @@ class Preparation:
                 fitting |= {one.audience for one, fits in zip(group, found, strict=True) if fits}
         return frozenset(fitting)
 
-    def _result(self, draft: _Draft, fits: bool) -> Prepared:
+    def _result(self, draft: _Draft, fits: bool) -> PreparationResult:
         audience, table, findings = draft.audience, draft.table, draft.findings
         if table and not fits and draft.condition is not where.ALWAYS:
             with _reading(table, findings):
@@ -156,7 +156,9 @@ class Preparation:
         draft.findings += [unsuited] if unsuited else []
 
 
-def prepare(cursor: duckdb.DuckDBPyConnection, files: FileSets, audience: Audience, today: date) -> Prepared:
+def prepare(
+    cursor: duckdb.DuckDBPyConnection, files: FileSets, audience: Audience, today: date
+) -> PreparationResult:
     """An audience by itself, or everything that is wrong with it."""
     preparation = Preparation(cursor, files, (), today)
     preparation.examine(audience)

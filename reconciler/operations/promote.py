@@ -70,7 +70,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedPromotion:
     """A merge that is not written yet. Paths are relative to the folder of the target.
 
     `specs` are the promoted definitions. `comparison` is None if there are conflicts.
@@ -104,7 +104,7 @@ class _Trees:
     theirs: Manifests
 
 
-def prepare(root: Path, request: PromotionRequest, known: KnownProofs | None) -> Prepared:
+def prepare(root: Path, request: PromotionRequest, known: KnownProofs | None) -> PreparedPromotion:
     """Return the merge. ConfigurationError, with the fix, for everything that stands in its way.
 
     `known` are the proofs in the state of the source; None if there is no state.
@@ -128,7 +128,7 @@ def prepare(root: Path, request: PromotionRequest, known: KnownProofs | None) ->
     new = PromotionLock(request.source, commit, tree, (), _proved(last, desired, known))
     lock = _renewed(last, trees, selected, new)
     locked = {LOCK_FILE: TreeFile("100644", store_blob(git, lock_text(lock)))}
-    return Prepared(
+    return PreparedPromotion(
         request=request,
         folder=target,
         before={
@@ -148,12 +148,12 @@ def prepare(root: Path, request: PromotionRequest, known: KnownProofs | None) ->
     )
 
 
-def carry_out(prepared: Prepared) -> None:
+def carry_out(prepared: PreparedPromotion) -> None:
     """Write the result to the working tree and the index."""
     worktree.write(prepared.folder, prepared.before, prepared.merged, prepared.after, prepared.labels)
 
 
-def new_branch(prepared: Prepared) -> str:
+def new_branch(prepared: PreparedPromotion) -> str:
     """Return the name of a branch for the result. ConfigurationError if it exists with another commit."""
     request, git = prepared.request, prepared.folder.git
     branch = f"promote-{request.source}-to-{request.target}-{prepared.lock.tree[:8]}"
@@ -165,7 +165,7 @@ def new_branch(prepared: Prepared) -> str:
     return branch
 
 
-def commit(prepared: Prepared, branch: str) -> None:
+def commit(prepared: PreparedPromotion, branch: str) -> None:
     """Commit the result to a new branch."""
     request = prepared.request
     title = f"Promote {request.source} to {request.target}"

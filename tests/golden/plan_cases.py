@@ -64,11 +64,11 @@ from reconciler.core.plan.reasons import (
     UnknownMembersRemain,
 )
 from reconciler.core.plan.steps import (
-    AdoptSegment,
     CreateSegment,
     DiscardReplacement,
     MoveState,
     PromoteReplacement,
+    RecordAdoption,
     SendMembers,
     SetupPhase,
     Steps,
@@ -272,7 +272,7 @@ def adopting(one: SegmentSpec, segment_id: str, baseline: Baseline, change: Memb
     adoption = Adoption(one.address, segment_id, baseline, one.place)
     tagged = AttributeChange("description", "by another tool", "[reconciler 7f3a9c21b4-7f3a]")
     patch = UpdateSegment("current", one.key.account_id, description=one.description)
-    setup = (AdoptSegment(adoption, adopted_resource(adoption, one, NOW)), patch)
+    setup = (RecordAdoption(adoption, adopted_resource(adoption, one, NOW)), patch)
     reason = SegmentAdopted(segment_id, baseline)
     return Adopt(one, (tagged,), change, Steps(setup, sending(change)), reason)
 
@@ -280,7 +280,7 @@ def adopting(one: SegmentSpec, segment_id: str, baseline: Baseline, change: Memb
 def replacing(one: SegmentSpec, segment_id: str) -> Replace:
     """Return the change that adopts a segment of another tool and replaces it."""
     adoption = Adoption(one.address, segment_id, Baseline.REPLACE, one.place)
-    change, step = replacement(one, 38_212), AdoptSegment(adoption, adopted_resource(adoption, one, NOW))
+    change, step = replacement(one, 38_212), RecordAdoption(adoption, adopted_resource(adoption, one, NOW))
     steps = replace(change.steps, setup=(step, *change.steps.setup))
     reason, unknown = SegmentAdopted(segment_id, Baseline.REPLACE), replace(change.members, before=None)
     return replace(change, attributes=(), members=unknown, steps=steps, reason=reason)

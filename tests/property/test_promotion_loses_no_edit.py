@@ -12,7 +12,7 @@ import pytest
 from support.promotion_repository import PromotionRepository, audience
 
 from reconciler.core.errors import ConfigurationError
-from reconciler.operations.promote import Prepared, PromotionRequest, carry_out, prepare
+from reconciler.operations.promote import PreparedPromotion, PromotionRequest, carry_out, prepare
 
 pytestmark = pytest.mark.promise("promotion")
 
@@ -84,7 +84,7 @@ class Promotions:
         found = [path for path in self.repository.texts(environment) if path.startswith("audiences/")]
         return self.random.choice(found) if found else ""
 
-    def prepared(self) -> Prepared:
+    def prepared(self) -> PreparedPromotion:
         return prepare(self.repository.root, PromotionRequest("sandbox", "production"), None)
 
     def promote(self) -> None:
@@ -107,7 +107,7 @@ class Promotions:
         assert not again.changed
         assert not again.conflicts
 
-    def check(self, prepared: Prepared, ours: Audiences, theirs: Audiences) -> None:
+    def check(self, prepared: PreparedPromotion, ours: Audiences, theirs: Audiences) -> None:
         """Compare each audience outside of conflicts with what both sides made of it."""
         after, certain = audiences(self.repository, "production"), True
         for name in {*ours, *theirs, *self.base}:
@@ -120,7 +120,7 @@ class Promotions:
                 assert after.get(name) == wanted, name
         assert prepared.conflicts or certain
 
-    def resolve(self, prepared: Prepared) -> None:
+    def resolve(self, prepared: PreparedPromotion) -> None:
         """Take one side of each conflict, and leave each audience in one file."""
         self.conflicts += 1
         for path in prepared.conflicts:

@@ -18,7 +18,7 @@ from reconciler.core.plan.changes import (
     kind_of,
 )
 from reconciler.core.plan.model import Plan
-from reconciler.core.plan.steps import AdoptSegment
+from reconciler.core.plan.steps import RecordAdoption
 from reconciler.core.rounding import rounded_count
 from reconciler.core.state.resource import ResourceState, SegmentState, remaining
 
@@ -73,7 +73,7 @@ def _approved_segment(
 
 def adopted_as(change: SegmentChange) -> str:
     """Return the digest of the `Adopt` document that a change carries out; "" if it adopts nothing."""
-    adoptions = (step.adoption.digest for step in change.steps.setup if isinstance(step, AdoptSegment))
+    adoptions = (step.adoption.digest for step in change.steps.setup if isinstance(step, RecordAdoption))
     return next(adoptions, "")
 
 

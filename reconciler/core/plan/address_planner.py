@@ -42,13 +42,13 @@ from reconciler.core.plan.reasons import (
     TeardownInterrupted,
 )
 from reconciler.core.plan.steps import (
-    AdoptSegment,
     ConfirmCreate,
     CreateSegment,
     DiscardReplacement,
     FinishStep,
     MoveState,
     PromoteReplacement,
+    RecordAdoption,
     RequestReplace,
     SendMembers,
     SetupPhase,
@@ -146,7 +146,7 @@ def _resolve(context: AddressContext, slot: Slot, holding: SegmentState) -> Segm
 
 
 def _adopted(context: AddressContext, resource: ResourceState) -> tuple[SetupStep, ...]:
-    return (AdoptSegment(context.adoption, resource),) if context.adoption else ()
+    return (RecordAdoption(context.adoption, resource),) if context.adoption else ()
 
 
 def _confirmed(slot: Slot, before: SegmentState | None, after: SegmentState | None) -> tuple[SetupStep, ...]:

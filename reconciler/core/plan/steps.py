@@ -47,7 +47,7 @@ class MoveState:
 
 
 @dataclass(frozen=True, slots=True)
-class AdoptSegment:
+class RecordAdoption:
     """Record the first resource state of an existing segment, as the first step of all. No call."""
 
     adoption: Adoption
@@ -101,7 +101,7 @@ class SendMembers:
 
 SetupStep = (
     MoveState
-    | AdoptSegment
+    | RecordAdoption
     | RequestReplace
     | CreateSegment
     | ConfirmCreate

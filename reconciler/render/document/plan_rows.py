@@ -31,12 +31,12 @@ from reconciler.core.plan.model import Blocked
 from reconciler.core.plan.reasons import Reason, Removed
 from reconciler.core.plan.renames import move_document
 from reconciler.core.plan.steps import (
-    AdoptSegment,
     ConfirmCreate,
     CreateSegment,
     DiscardReplacement,
     MoveState,
     PromoteReplacement,
+    RecordAdoption,
     RequestReplace,
     SetupPhase,
     Steps,
@@ -273,7 +273,7 @@ def _setup(change: SegmentChange) -> Iterator[Line]:
                 yield Line(LineKind.WARNING, ReplacementDiscarded(step.old_segment_remains))
             case UpdateSegment(slot="replacement", name=str(retired)):
                 yield Line(LineKind.WARNING, ReplacementRenamed(name(retired)))
-            case UpdateSegment() | CreateSegment() | ConfirmCreate() | AdoptSegment() | RequestReplace():
+            case UpdateSegment() | CreateSegment() | ConfirmCreate() | RecordAdoption() | RequestReplace():
                 pass
             case _:
                 assert_never(step)

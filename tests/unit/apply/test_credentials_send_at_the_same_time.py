@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from reconciler.apply.jobs import Job, by_credential
+from reconciler.apply.job_groups import Job, by_credential
 from reconciler.apply.worker_pool import run_concurrently
 from reconciler.core.plan.worker_count import FEWEST, MOST, MOST_IDENTIFIERS, workers_per_group
 

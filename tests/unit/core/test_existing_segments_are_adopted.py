@@ -16,7 +16,7 @@ from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import Adopt, Change, Create, Replace, Update
 from reconciler.core.plan.model import Plan
 from reconciler.core.plan.reasons import MembersUnknown, SegmentAdopted
-from reconciler.core.plan.steps import AdoptSegment, Steps
+from reconciler.core.plan.steps import RecordAdoption, Steps
 from reconciler.core.remote import NewSegment
 from reconciler.core.state.ownership_tag import tag, with_tag
 
@@ -248,7 +248,7 @@ def test_an_approval_covers_one_segment_one_baseline_and_one_file(
     def declared(segment_id: str, baseline: Baseline, file: str) -> Adopt:
         change = cases.adopting(cases.LAPSED, segment_id, baseline, cases.CHANGED)
         one = Adoption(cases.LAPSED.address, segment_id, baseline, PLACE, file)
-        step = AdoptSegment(one, adopted_resource(one, cases.LAPSED, cases.NOW))
+        step = RecordAdoption(one, adopted_resource(one, cases.LAPSED, cases.NOW))
         return replace(change, steps=replace(change.steps, setup=(step, *change.steps.setup[1:])))
 
     approved = declared("1", Baseline.ASSUME, "sent.csv")
