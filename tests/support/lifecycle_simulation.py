@@ -1,6 +1,7 @@
 """Histories in which addresses move, end, are paused and protected, among other faults."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import hypothesis.strategies as st
@@ -45,7 +46,7 @@ class LiveAndEnd(Simulation):
 
     def __init__(self) -> None:
         super().__init__()
-        self.opted_out: dict[str, frozenset[str]] = {}
+        self.listed_ever: dict[str, frozenset[str]] = {}
 
     # ---- what people do
 
@@ -139,7 +140,9 @@ class LiveAndEnd(Simulation):
 
     def _keep_somebody(self, audience: str) -> None:
         super()._keep_somebody(audience)
-        self.opted_out[audience] = self.opted_out.get(audience, frozenset()) | self.world.kept_out(audience)
+        self.listed_ever[audience] = self.listed_ever.get(audience, frozenset()) | self.world.kept_out(
+            audience
+        )
 
     # ---- what is otherwise than where nothing ends or moves
 
@@ -151,17 +154,19 @@ class LiveAndEnd(Simulation):
     def _meant(self, write: Write) -> None:
         owner = next((one for one in self._resources() if write.segment.id in _ids(one)), None)
         assert owner, "a segment was written to that no address knows"
+        if write.operation == "remove" and write.values <= self._wired(self.opted_out):
+            return
         address = self._called(owner.address)
         if address not in self.world.wishes:
             self._as_documented(write, address)
         elif self.world.all_paused or address.audience in self.world.paused:
             assert write.operation == "remove", "a paused address was changed"
-            assert write.values <= self._opted_out(), "somebody left a paused address who need not"
+            assert write.values <= self._excluded_ever(), "somebody left a paused address who need not"
         elif address == owner.address:
             super()._meant(write)
 
-    def _opted_out(self) -> set[str]:
-        earlier, self.ever_suppressed = self.ever_suppressed, self.opted_out
+    def _excluded_ever(self) -> set[str]:
+        earlier, self.ever_suppressed = self.ever_suppressed, self.listed_ever
         try:
             return self._suppressed_ever()
         finally:
@@ -183,9 +188,13 @@ class LiveAndEnd(Simulation):
 
     def _follow(self, finding: Finding, attempt: int) -> None:
         address, world = Address.parse(finding.where), self.world
+        if named := re.search(r"segment (\d+) has the ownership tag", finding.problem):
+            known = named[1] in self.claimed or named[1] not in self._ours()
+            assert known, "a segment that moved is called foreign"
         if "set `protect: false`" in finding.remedy:
             self._wish(address, protect=False)
         elif "can't move here" in finding.problem:
+            self.segments_have_one_address()
             world.moved = tuple(one for one in world.moved if one.to != finding.where)
         elif "with `protect: false` first" in finding.remedy:
             world.removed = tuple(one for one in world.removed if one.selector != finding.where)
@@ -209,10 +218,17 @@ class LiveAndEnd(Simulation):
     def teardown(self) -> None:
         self.unpause()
         super().teardown()
+        self.segments_have_one_address()
         for document in self.world.removed:
             self._has_ended(document)
         for address in self.world.store.saved_resources:
             assert address in self.world.wishes or self._called(address) == address, "a move is not complete"
+
+    def segments_have_one_address(self) -> None:
+        """Check that no segment is in the resource states of two addresses, once a run was not killed."""
+        held = [one.segment_id for resource in self._resources() for one in resource.segments]
+        known = [one for one in held if one]
+        assert len(known) == len(set(known)), "two addresses have one segment"
 
     def _has_ended(self, document: RemovedAudience) -> None:
         resource = self.world.store.saved_resources.get(Address.parse(document.selector))
@@ -224,3 +240,77 @@ class LiveAndEnd(Simulation):
 
 def _ids(resource: ResourceState) -> set[str]:
     return {one.segment_id for one in resource.segments}
+
+
+ONE, TWO, THREE = ADDRESSES[:3]
+
+
+def begun() -> LiveAndEnd:
+    """Two addresses with two people each, which were sent."""
+    history = LiveAndEnd()
+    people = frozenset({"p0", "p1"})
+    history.begin(
+        [("declare", ONE, people), ("declare", TWO, people)], size=1, merges=False, invalid="nobody", run=True
+    )
+    return history
+
+
+def ends_well(history: LiveAndEnd) -> None:
+    history.we_know_what_is_held()
+    history.nothing_foreign_was_touched()
+    history.teardown()
+
+
+def a_move_is_completed_wherever_it_was_killed() -> None:
+    for number in range(1, 9):
+        for after in (False, True):
+            history = begun()
+            history.run_and_crash([("move", 0, THREE)], number, after)
+            ends_well(history)
+
+
+def a_removal_from_a_paused_address_does_not_move_it() -> None:
+    history = begun()
+    history.edit([("move", 0, THREE)])
+    for at, address in enumerate(sorted(history.world.wishes)):
+        if address == THREE:
+            history.edit([("pause", at), ("suppress", at, frozenset({"p0"}))])
+    history.run_in_peace([])
+    history.segments_have_one_address()
+    ends_well(history)
+
+
+def a_removed_address_is_emptied() -> None:
+    history = begun()
+    history.run_in_peace([("end", 0, MembersEnd.REMOVE, SegmentEnd.KEEP)])
+    ends_well(history)
+
+
+def a_segment_in_use_is_not_deleted() -> None:
+    history = begun()
+    history.run_in_peace([("build_on", 0), ("end", 0, MembersEnd.REMOVE, SegmentEnd.DELETE)])
+    ends_well(history)
+
+
+def a_protected_segment_is_not_emptied() -> None:
+    history = begun()
+    history.run_in_peace([("protect", 0, True)])
+    history.run_in_peace([("end", 0, MembersEnd.REMOVE, SegmentEnd.KEEP)])
+    ends_well(history)
+
+
+def a_paused_address_is_sent_nothing() -> None:
+    history = begun()
+    history.run_in_peace([("pause", 0), ("change_source", 0, frozenset({"p0", "p2"}))])
+    ends_well(history)
+
+
+EXAMPLES: tuple[Callable[[], None], ...] = (
+    a_move_is_completed_wherever_it_was_killed,
+    a_removal_from_a_paused_address_does_not_move_it,
+    a_removed_address_is_emptied,
+    a_segment_in_use_is_not_deleted,
+    a_protected_segment_is_not_emptied,
+    a_paused_address_is_sent_nothing,
+)
+"""Histories that show the purpose of each rule, as plain calls."""

@@ -1,11 +1,12 @@
 """Moves, ends, pauses and protection, also interrupted ones: the next clean run does what is documented."""
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support.lifecycle_simulation import LiveAndEnd
+from support.lifecycle_simulation import EXAMPLES, LiveAndEnd
 
 pytestmark = pytest.mark.promise("converges")
 
@@ -18,3 +19,8 @@ LiveAndEnd.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
 )
 TestLives = LiveAndEnd.TestCase
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.__name__)
+def test_it_still_holds_that(example: Callable[[], None]) -> None:
+    example()
