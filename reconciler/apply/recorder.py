@@ -38,7 +38,10 @@ FAILURES = (*REMOTE_FAILURES, InvalidIdentifiersError)
 
 @dataclass(frozen=True, slots=True)
 class ApplyContext:
-    """The edges an apply works with; readers and writers are keyed by credential."""
+    """The edges an apply works with; readers and writers are keyed by credential.
+
+    `admin_approved` are the addresses whose change an admin approved.
+    """
 
     api: Api
     state: StateWriter
@@ -47,6 +50,7 @@ class ApplyContext:
     writers: Mapping[str, SegmentWriter]
     clock: Clock
     emit: Callable[[Event], None]
+    admin_approved: frozenset[Address] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

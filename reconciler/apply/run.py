@@ -201,7 +201,9 @@ def _complete(tools: ApplyContext, ledger: StateRecorder, change: SegmentChange)
                 assert_never(step)
     resource = ledger.resource(address)
     spec = change.spec
-    applied = replace(resource, definition=spec.definition, parts=parts_of(spec))
+    kept = resource.admin_approved and resource.definition == spec.definition
+    by_admin = kept or address in tools.admin_approved
+    applied = replace(resource, definition=spec.definition, parts=parts_of(spec), admin_approved=by_admin)
     ledger.write(replace(applied, forgotten_at=None, lists=lists, protected=spec.audience.protected))
     _check_accepted(resource.current, change)
     ledger.end(address, ChangeOutcome.APPLIED)

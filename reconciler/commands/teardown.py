@@ -11,6 +11,7 @@ from reconciler.commands.support.applying import ApplyRun, apply_or_refuse
 from reconciler.commands.support.approvals import (
     ApprovalOptions,
     Approved,
+    ApprovedBy,
     ApprovedDigest,
     check_place,
     check_terms,
@@ -71,6 +72,7 @@ class TeardownOptions:
     actor: ActorName
     approved: Approved
     approved_digest: ApprovedDigest
+    approved_by: ApprovedBy
     only: Only
     forms: FormOptions
     common: CommonOptions
@@ -81,7 +83,7 @@ class TeardownOptions:
 
     @property
     def approvals(self) -> ApprovalOptions:
-        return ApprovalOptions(self.approved, self.approved_digest, members_only=False)
+        return ApprovalOptions(self.approved, self.approved_digest, self.approved_by, members_only=False)
 
 
 @click.command(name="teardown")

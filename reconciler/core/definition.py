@@ -6,7 +6,7 @@ redacted.
 
 from collections.abc import Iterable, Iterator
 
-from reconciler.core.model import Exclusion, SegmentSpec, Source
+from reconciler.core.model import Exclusion, PersonalData, SegmentSpec, Source
 from reconciler.core.pii import REDACTED, pii_kind, redacted_path
 from reconciler.core.plan.changes import AttributeChange, PartChange
 from reconciler.core.promotion.gate import PortablePart, gate_values
@@ -15,6 +15,8 @@ from reconciler.core.state.ownership_tag import Tag, with_tag
 from reconciler.core.state.resource import ResourceState
 
 Parts = tuple[tuple[str, str], ...]
+ADMIN_ONLY = ("access.adminOnly", "true")
+"""The part of a definition whose changes only an admin may approve."""
 
 
 def parts_of(spec: SegmentSpec) -> Parts:
@@ -69,8 +71,8 @@ def _portable(spec: SegmentSpec) -> Iterator[tuple[PortablePart, str, str]]:
             yield part.EXCLUSIONS, path, value
     yield part.TYPE, "identifier type", spec.key.identifier_type.value
     yield part.HASHING, "hashing", spec.key.hashing.value
-    yield part.ACCESS, "access.adminOnly", "true" if spec.access.admin_only else ""
-    yield part.ACCESS, "access.pii", "raw" if spec.access.raw else ""
+    yield part.ACCESS, ADMIN_ONLY[0], ADMIN_ONLY[1] if spec.access.admin_only else ""
+    yield part.ACCESS, "access.pii", "" if spec.access.pii is PersonalData.HASHED else spec.access.pii.value
 
 
 def _of_source(source: Source) -> Iterator[tuple[str, str]]:
@@ -103,6 +105,7 @@ def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
     for one in audience.suppression_lists:
         yield from _list_content(f"suppress.{one.name}", one)
     yield "suppress.exempt", "true" if spec.exempt else ""
+    yield ADMIN_ONLY[0], ADMIN_ONLY[1] if spec.access.admin_only else ""
     guards = audience.guards
     yield "guards.maxShrink", format_limit(guards.max_shrink)
     yield "guards.maxGrowth", format_limit(guards.max_growth)

@@ -161,7 +161,7 @@ class Environment:
     `confirm` is None if the endpoint decides. `sealing_key` is the reference of the key that encrypts
     `state:` secrets. `data_place` is the location of `data_root`; None if an option set it. `paused`: nothing
     is sent, except removals of suppressed members. `suppression_lists` apply to every audience, and to
-    forgotten segments.
+    forgotten segments. `admins` are logins at the CI host.
     """
 
     name: str
@@ -176,6 +176,7 @@ class Environment:
     retention: Retention = DEFAULT_RETENTION
     approval_limits: ApprovalLimits = ApprovalLimits()
     promotion: PromotionGate | None = None
+    admins: tuple[str, ...] = ()
     confirm: Confirmation | None = None
     data_place: SourceLocation | None = None
     paused: bool = False
@@ -281,12 +282,20 @@ class SegmentKey:
     hashing: Hashing
 
 
+class PersonalData(StrEnum):
+    """What a destination may send: IDs that are no personal data by themselves, hashes, or everything."""
+
+    NONE = "none"
+    HASHED = "hashed"
+    RAW = "raw"
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The `access` of a destination: its code owners, and whether it sends identifiers without hashing."""
+    """The `access` of a destination: who approves its changes, and the personal data that it may send."""
 
     admin_only: bool = False
-    raw: bool = False
+    pii: PersonalData = PersonalData.HASHED
 
 
 @dataclass(frozen=True)
@@ -338,6 +347,8 @@ class SegmentSpec:
         }
         if audience.source.pinned:
             stated["pinned"] = True  # only then: what was applied before there was such a thing stays applied
+        if self.access.admin_only:
+            stated["adminOnly"] = True
         if audience.country:
             stated["defaultCountry"] = audience.country
         if gates:

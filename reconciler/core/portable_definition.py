@@ -54,7 +54,7 @@ def _stated(spec: SegmentSpec) -> dict[PortablePart, object]:
         PortablePart.EXCLUSIONS: [_exclusion(one) for one in audience.exclusion_lists],
         PortablePart.TYPE: spec.key.identifier_type,
         PortablePart.HASHING: spec.key.hashing,
-        PortablePart.ACCESS: {"adminOnly": spec.access.admin_only, "raw": spec.access.raw},
+        PortablePart.ACCESS: {"adminOnly": spec.access.admin_only, "pii": spec.access.pii},
     }
 
 

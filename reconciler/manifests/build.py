@@ -25,6 +25,7 @@ from reconciler.core.model import (
     Hashing,
     IdentifierType,
     ListKind,
+    PersonalData,
     RepairMode,
     Retention,
     Seat,
@@ -119,6 +120,7 @@ def _environment(
         retention=_retention(value["state"].get("keep", {})),
         approval_limits=_leeway(value.get("approval", {})),
         promotion=_gate(value["promotion"]) if "promotion" in value else None,
+        admins=tuple(value.get("admins", ())),
         confirm=Confirmation(value["confirm"]) if "confirm" in value else None,
         data_place=None if data_root else home.place("data", "root"),
         paused=value.get("paused", False),
@@ -276,7 +278,7 @@ def _segment(
         place=place,
         access=Access(
             admin_only=destination.value("access", "adminOnly") or False,
-            raw=destination.value("access", "pii") == "raw",
+            pii=PersonalData(destination.value("access", "pii") or PersonalData.HASHED),
         ),
         gate=environment.promotion,
     )

@@ -71,8 +71,9 @@ GITHUB = {
         }
     ],
     "repos/list-pull-requests-associated-with-commit": [
-        {"merged_at": LATE, "base": {"ref": "main"}, "head": {"sha": HEAD}}
+        {"number": 1, "merged_at": LATE, "base": {"ref": "main"}, "head": {"sha": HEAD}}
     ],
+    "pulls/list-reviews": [{"user": {"login": "mona"}, "state": "APPROVED", "commit_id": HEAD}],
     "actions/get-workflow-run-attempt": {
         "head_sha": HEAD,
         "path": ".github/workflows/reconciler-plan.yml@refs/pull/1/merge",
@@ -98,8 +99,18 @@ GITLAB = {
         }
     ],
     "GET /projects/{id}/repository/commits/{sha}/merge_requests": [
-        {"iid": 1, "state": "merged", "target_branch": "main", "sha": HEAD, "merged_at": LATE}
+        {
+            "iid": 1,
+            "state": "merged",
+            "target_branch": "main",
+            "sha": HEAD,
+            "merged_at": LATE,
+            "author": {"username": "ada"},
+        }
     ],
+    "GET /projects/{id}/merge_requests/{iid}/approvals": {
+        "approved_by": [{"user": {"username": one}} for one in ("mona", "ada", "lisa")]
+    },
     "GET /projects/{id}/jobs/{job_id}": {
         "name": "plan: [production]",
         "ref": "refs/merge-requests/1/head",
@@ -119,6 +130,7 @@ NEEDED = {
     "repos/list-commit-statuses-for-ref": ("statuses", "read"),
     "repos/create-commit-status": ("statuses", "write"),
     "repos/list-pull-requests-associated-with-commit": ("pull-requests", "read"),
+    "pulls/list-reviews": ("pull-requests", "read"),
     "actions/get-workflow-run-attempt": ("actions", "read"),
     "repos/get-branch": ("contents", "read"),
     "gh run download": ("actions", "read"),
@@ -272,6 +284,32 @@ def test_github_is_asked_for_approvals(github: Played) -> None:
     github.run("applied")
 
 
+def test_github_states_who_approved_the_last_commit(github: Played) -> None:
+    """Of each account the last verdict counts; comments and reviews of earlier commits do not."""
+    reviews = [
+        ("mona", "APPROVED", HEAD),
+        ("lisa", "CHANGES_REQUESTED", HEAD),
+        ("lisa", "APPROVED", HEAD),
+        ("mona", "COMMENTED", HEAD),
+        ("early", "APPROVED", "b" * 40),
+        ("undone", "APPROVED", HEAD),
+        ("undone", "DISMISSED", HEAD),
+    ]
+    github.site.answers["pulls/list-reviews"] = [
+        {"user": {"login": who}, "state": state, "commit_id": sha} for who, state, sha in reviews
+    ]
+    assert github.approved.split("\n")[-3:] == ["--approved-by", "lisa,mona", ""]
+
+
+def test_github_states_nobody_if_nobody_approved(github: Played) -> None:
+    github.site.answers["pulls/list-reviews"] = []
+    assert github.approved.split("\n")[-3:] == ["--approved-by", "-", ""]
+
+
+def test_gitlab_states_who_approved_without_the_author(gitlab: Played) -> None:
+    assert gitlab.approved.split("\n")[-3:] == ["--approved-by", "lisa,mona", ""]
+
+
 def test_gitlab_receives_the_report_of_a_plan(gitlab: Played) -> None:
     gitlab.run("planned")
     [note] = gitlab.site.bodies("PUT")
@@ -315,8 +353,15 @@ def take(answer: Any, field: tuple[str, ...], gone: Any) -> None:
         held[field[-1]] = gone
 
 
-HEEDLESS = {("actions/get-workflow-run-attempt", ("head_branch",))}
-"""Only how far an apply has come depends on it, and of that it approves nothing."""
+HEEDLESS = {
+    ("actions/get-workflow-run-attempt", ("head_branch",)),
+    ("pulls/list-reviews", ("commit_id",)),
+    ("pulls/list-reviews", ("user",)),
+    ("GET /projects/{id}/repository/commits/{sha}/merge_requests", ("author",)),
+}
+"""Only how far an apply has come depends on the first, and of that it approves nothing; on the others, who
+approved.
+"""
 
 
 @pytest.mark.parametrize(("operation", "field", "gone"), sorted(set(missing("github")), key=str))
@@ -339,7 +384,7 @@ def test_what_gitlab_leaves_out_approves_nothing(
     for command in ("planned", "label"):
         gitlab.run(command)
     noted = operation.endswith("/notes")
-    assert bool(gitlab.approved) == noted
+    assert bool(gitlab.approved) == (noted or (operation, field) in HEEDLESS)
     gitlab.run("applied")
     assert ({"body": f"{MARKER}\nAfter"} in gitlab.site.bodies("POST")) == noted
 

@@ -39,6 +39,8 @@ MAKES = {
 UNASKED = {"update", "state-only", "drift", "unchanged"}
 """Changes without a merge: members, and what changed at Criteo outside reconciler."""
 ENVIRONMENT = os.environ.get("ENVIRONMENT", "")
+Pulls = dict[int, str]
+"""The number of each pull request, and its last commit."""
 
 
 def planned() -> None:
@@ -102,13 +104,14 @@ def approved() -> None:
         )
         output("found=stale")
         return
-    for sha, at in merged().items():
+    for sha, (at, pulls) in merged().items():
         status = newest(sha, PLAN, at)
         if not status or status["state"] != "success":
             continue
         digest = DIGEST.search(status["description"] or "")
         if digest and download(status["target_url"], sha):
             arguments += ["--approved", f"approved/{sha}/plan.json", "--approved-digest", digest[0]]
+            arguments += ["--approved-by", approvers(pulls)]
     Path("approved.txt").write_text("".join(f"{one}\n" for one in arguments), encoding="utf-8")
     if not arguments:
         summarize("Nothing was approved, so nothing was applied. What awaits an approval, or the next sync:")
@@ -134,29 +137,48 @@ def summarize(sentence: str) -> None:
         file.write(f"{sentence}\n\n")
 
 
-def merged() -> dict[str, str]:
-    """Return the planned commits since the last apply, and when each was merged.
+def approvers(pulls: Pulls) -> str:
+    """Return who approved the last commit of all these pull requests, as --approved-by takes it.
+
+    Only the last verdict of each account counts. GitHub refuses an author's own approval.
+    """
+    every = [approved_at(number, sha) for number, sha in pulls.items()]
+    return ",".join(sorted(set[str]().union(*every).intersection(*every))) or "-"
+
+
+def approved_at(number: int, sha: str) -> set[str]:
+    """Return the accounts whose last verdict on a commit is an approval."""
+    verdicts: dict[str, str] = {}
+    for one in pages(f"{REPOSITORY}/pulls/{number}/reviews"):
+        if one["state"] != "COMMENTED" and one["commit_id"] == sha:
+            verdicts[login(one["user"])] = one["state"]
+    return {account for account, verdict in verdicts.items() if account and verdict == "APPROVED"}
+
+
+def merged() -> dict[str, tuple[str, Pulls]]:
+    """Return the planned commits since the last apply, when each was merged, and its pull requests.
 
     The merge queue or a pull request planned them. A plan that was created after the merge had no review.
     """
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, Pulls]] = {}
     log = subprocess.run(["git", "rev-list", "--first-parent", "HEAD"], check=True, stdout=subprocess.PIPE)
     for number, commit in enumerate(log.stdout.decode().split()):
         done = newest(commit, APPLY)
         if number and done and done["state"] == "success":
             break
         pulls = heads(commit)
-        at = min(pulls.values(), default="")
-        found |= {commit: at} if newest(commit, PLAN, at) else pulls
+        at = min((merged_at for merged_at, _ in pulls.values()), default="")
+        every = {number: sha for _, numbers in pulls.values() for number, sha in numbers.items()}
+        found |= {commit: (at, every)} if newest(commit, PLAN, at) else pulls
     return found
 
 
-def heads(commit: str) -> dict[str, str]:
-    """Return the last commits of its pull requests, and when each was merged."""
+def heads(commit: str) -> dict[str, tuple[str, Pulls]]:
+    """Return the last commits of its pull requests, when each was merged, and its number."""
     pulls = pages(f"{REPOSITORY}/commits/{commit}/pulls")
     branch = os.environ["GITHUB_REF_NAME"]
     ours = (one for one in pulls if one["merged_at"] and one["base"]["ref"] == branch)
-    return {one["head"]["sha"]: one["merged_at"] for one in ours}
+    return {one["head"]["sha"]: (one["merged_at"], {one["number"]: one["head"]["sha"]}) for one in ours}
 
 
 def download(address: str, sha: str) -> bool:

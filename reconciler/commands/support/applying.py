@@ -19,6 +19,7 @@ from reconciler.commands.support.approvals import (
     ApprovalRecorder,
     Terms,
     accept,
+    approvers_of,
 )
 from reconciler.commands.support.audited import AuditedRun
 from reconciler.commands.support.console import CommandConsole
@@ -29,7 +30,13 @@ from reconciler.commands.support.outputs import OutputFiles
 from reconciler.commands.support.planning import PlanResult
 from reconciler.commands.support.run import Run
 from reconciler.core.audit.changes import audited_changes
-from reconciler.core.errors import CancelledError, NotApprovedError, PartialApplyError, RefusedError
+from reconciler.core.errors import (
+    CancelledError,
+    NotApprovedError,
+    PartialApplyError,
+    ReconcilerError,
+    RefusedError,
+)
 from reconciler.core.events import ChangeOutcome, addresses_blocked, apply_started, plan_made
 from reconciler.core.model import Address
 from reconciler.core.plan.model import Deadline, Plan
@@ -84,17 +91,17 @@ def _decide(work: ApplyRun, planned: PlanResult, terms: Terms, *, yes: bool, who
     space, marks = work.space, ApprovalRecorder(planned, work.state, work.space)
     try:
         may = accept(terms, planned, space, whole=whole)
-    except NotApprovedError as error:
+    except (NotApprovedError, RefusedError) as error:
         _show(work, planned, refused=error)
         raise
     going = may.planned.before(work.deadline, space)
     _show(work, going, may.digests)
-    work.entry.planned(going.approvable(space), may.digests)
+    work.entry.planned(going.approvable(space), may.digests, approvers_of(terms))
     code = 0
     if going.plan.changes or going.plan.removals:
         _confirm(work, yes)
         marks.begin(may.digests)
-        code = _carry_out(work, going)
+        code = _carry_out(work, going, may.admin_approved)
     else:
         _store_readings(work, going, {})
     if code == 0:
@@ -113,7 +120,7 @@ def _show(
     work: ApplyRun,
     planned: PlanResult,
     approvals: tuple[str, ...] = (),
-    refused: NotApprovedError | None = None,
+    refused: ReconcilerError | None = None,
 ) -> None:
     work.run.events.emit(plan_made(planned.plan, approvals))
     for blocked in addresses_blocked(planned.plan):
@@ -135,7 +142,7 @@ def _confirm(work: ApplyRun, yes: bool) -> None:
     space.clock.check()
 
 
-def _carry_out(work: ApplyRun, planned: PlanResult) -> int:
+def _carry_out(work: ApplyRun, planned: PlanResult, admin_approved: frozenset[Address]) -> int:
     space, run = work.space, work.run
     tools = ApplyContext(
         api=space.desired.environment.api,
@@ -145,6 +152,7 @@ def _carry_out(work: ApplyRun, planned: PlanResult) -> int:
         writers=space.writers(),
         clock=space.clock,
         emit=run.events.emit,
+        admin_approved=admin_approved,
     )
     work.page.outcome = partial(_report, work, ROUNDED, planned.plan.deadline)
     run_jobs = run_concurrently(work.asked, partial(_stuck, run, work.page, work.asked))

@@ -2,21 +2,22 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, assert_never
 
 import click
 
+from reconciler.commands.support.admin_approvals import check_admins, context_of
 from reconciler.commands.support.plan_files import AGAIN, read_approvals
 from reconciler.commands.support.planning import PlanResult
 from reconciler.core.approval.approved_changes import is_pinned
 from reconciler.core.approval.check import ApprovalCheck, check_approvals, needs_approval
 from reconciler.core.approval.completion import NAMED
-from reconciler.core.approval.context import CheckContext
 from reconciler.core.approval.members_only import not_members_only, to_members_only
 from reconciler.core.approval.model import RECORD_RETENTION, ApprovalRecord, ApprovedPlan
 from reconciler.core.approval.validity import wrong_target
+from reconciler.core.audit.model import is_actor_name
 from reconciler.core.errors import Finding, NotApprovedError
 from reconciler.core.model import Address, Environment
 from reconciler.core.plan.change_kinds import ChangeKind
@@ -27,6 +28,8 @@ from reconciler.render.document.model import DocumentType
 from reconciler.render.numbers import counted
 from reconciler.workspace import Workspace
 
+NOBODY = "-"
+"""The logins of an approval that CI names no approver of."""
 NOT_APPROVED = "the plan differs from the approved plan"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -51,12 +54,24 @@ ApprovedDigest = Annotated[
 ]
 
 
+ApprovedBy = Annotated[
+    tuple[str, ...],
+    click.option(
+        "--approved-by",
+        multiple=True,
+        metavar="LOGINS",
+        help="Who approved, as CI states it: logins with commas, or -. One per --approved, in order.",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovalOptions:
     """The approvals given as options."""
 
     approved: Approved
     approved_digest: ApprovedDigest
+    approved_by: ApprovedBy
     members_only: Annotated[
         bool,
         click.option(
@@ -79,10 +94,14 @@ class MembersOnly:
 
 @dataclass(frozen=True, slots=True)
 class WithApprovals:
-    """Approvals by file name. `unfit` states why other given files are not approvals for this run."""
+    """Approvals by file name, and the logins that approved each, as CI states them.
+
+    `unfit` states why other given files are not approvals for this run.
+    """
 
     approvals: Mapping[str, ApprovedPlan]
     unfit: tuple[Finding, ...]
+    approved_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 Terms = Interactive | MembersOnly | WithApprovals
@@ -90,11 +109,15 @@ Terms = Interactive | MembersOnly | WithApprovals
 
 @dataclass(frozen=True, slots=True)
 class AcceptedPlan:
-    """The plan that may be carried out, by which approvals, and those of which nothing is left to do then."""
+    """The plan that may be carried out, by which approvals, and those of which nothing is left to do then.
+
+    `admin_approved` are the addresses whose change an admin approved.
+    """
 
     planned: PlanResult
     digests: tuple[str, ...] = ()
     finished: tuple[str, ...] = ()
+    admin_approved: frozenset[Address] = frozenset()
 
 
 def check_terms(options: ApprovalOptions, data_root: str | None, directory: Path) -> None:
@@ -108,8 +131,16 @@ def check_terms(options: ApprovalOptions, data_root: str | None, directory: Path
         raise click.UsageError("--data-root reads other files than those that were approved: leave it out")
     if digests and len(digests) != len(files):
         raise click.UsageError("give one --approved-digest for each --approved, in the same order")
+    if options.approved_by and len(options.approved_by) != len(files):
+        raise click.UsageError("give one --approved-by for each --approved, in the same order")
+    if not all(is_actor_name(one) for logins in options.approved_by for one in _logins(logins)):
+        raise click.UsageError("--approved-by names no logins: write them with commas, or - for nobody")
     if not all(map(DIGEST.fullmatch, digests)):
         raise click.UsageError("--approved-digest is no digest: write sha256: and 64 hex digits")
+
+
+def _logins(text: str) -> tuple[str, ...]:
+    return () if text == NOBODY else tuple(text.split(","))
 
 
 def terms_of(
@@ -119,7 +150,8 @@ def terms_of(
     if options.approved:
         files = {file: directory / file for file in options.approved}
         read = read_approvals(files, options.approved_digest, environment, kind)
-        return WithApprovals(read.approvals, read.unfit)
+        approved_by = dict(zip(options.approved, map(_logins, options.approved_by), strict=False))
+        return WithApprovals(read.approvals, read.unfit, approved_by)
     return MembersOnly() if options.members_only else Interactive()
 
 
@@ -140,11 +172,25 @@ def check_place(terms: Terms, environment: Environment) -> None:
         _refuse((*findings, *terms.unfit), NOT_APPROVED, AGAIN)
 
 
+def approvers_of(terms: Terms) -> dict[str, tuple[str, ...]]:
+    """Return the logins that approved each approval, by its digest."""
+    if not isinstance(terms, WithApprovals):
+        return {}
+    return {one.digest: terms.approved_by.get(name, ()) for name, one in terms.approvals.items()}
+
+
 def accept(terms: Terms, planned: PlanResult, space: Workspace, *, whole: bool) -> AcceptedPlan:
     """What may be applied, without the addresses that need an approval; StaleError where nothing is left.
 
-    `whole`: of all addresses.
+    RefusedError if nothing is left without an admin's approval. `whole`: of all addresses.
     """
+    given = terms if isinstance(terms, WithApprovals) else WithApprovals({}, ())
+    checked = check_admins(planned, given.approvals, given.approved_by, space, whole=whole)
+    accepted = _accept(terms, checked.planned, space, whole=whole)
+    return replace(accepted, admin_approved=checked.approved)
+
+
+def _accept(terms: Terms, planned: PlanResult, space: Workspace, *, whole: bool) -> AcceptedPlan:
     match terms:
         case Interactive():
             refused = needs_approval(planned.plan)
@@ -166,9 +212,8 @@ def accept(terms: Terms, planned: PlanResult, space: Workspace, *, whole: bool) 
 
 
 def _as_approved(terms: WithApprovals, planned: PlanResult, space: Workspace, *, whole: bool) -> AcceptedPlan:
-    plan, observed, environment = planned.plan, planned.observed, space.desired.environment
-    lineage, uses = (observed.head.lineage, observed.head.approvals) if observed.head else ("", ())
-    now = CheckContext(environment, lineage, uses, observed.resources, plan.basis.made_at, whole)
+    plan, environment = planned.plan, space.desired.environment
+    now = context_of(planned, space, whole=whole)
     judgement = check_approvals(plan, terms.approvals, now)
     if judgement.findings:
         _refuse((*judgement.findings, *terms.unfit), NOT_APPROVED, AGAIN)

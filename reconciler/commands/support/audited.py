@@ -1,7 +1,7 @@
 """The entries that a command leaves in the audit log: before its first write, and after its last."""
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -51,9 +51,11 @@ class AuditedRun:
         changes = tuple(AuditedChange(one, kind, "applied") for one in sorted(addresses))
         self.end = replace(self.end, changes=changes)
 
-    def planned(self, plan: ApprovedPlan | None, approvals: Iterable[str]) -> None:
+    def planned(
+        self, plan: ApprovedPlan | None, approvals: Iterable[str], approved_by: Mapping[str, tuple[str, ...]]
+    ) -> None:
         """State what the run is to carry out, and under which approvals."""
-        used = tuple(map(UsedApproval, approvals))
+        used = tuple(UsedApproval(digest, approved_by.get(digest, ())) for digest in approvals)
         self.end = replace(self.end, plan=plan_digest(plan) if plan else "", approvals=used)
 
     def applied(self, changes: tuple[AuditedChange, ...], sent: SentTotals) -> None:

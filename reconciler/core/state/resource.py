@@ -163,6 +163,7 @@ class ResourceState:
     segment that may hold unknown members. `lists` are the exclusion lists that members were last sent under.
     `protected`: the definition last applied protects its segments, also after it left the manifests.
     `moved_from` are its old addresses, the oldest first: segments may still have their ownership tags.
+    `admin_approved`: an admin approved the definition last applied.
     """
 
     address: Address
@@ -176,6 +177,7 @@ class ResourceState:
     lists: tuple[AppliedList, ...] = ()
     protected: bool = False
     moved_from: tuple[Address, ...] = ()
+    admin_approved: bool = False
 
     def can_keep(self, segment: SegmentState, key: SegmentKey) -> bool:
         """Return whether the address can keep this segment. If not, the segment is replaced."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from reconciler.core.model import Hashing, IdentifierType, SourceLocation
+from reconciler.core.model import Hashing, IdentifierType, PersonalData, SourceLocation
 from reconciler.manifests import project, schema
 from reconciler.manifests.checks.schema_errors import RENAMED
 from reconciler.manifests.index import ManifestIndex
@@ -114,9 +114,12 @@ def _hashing(destination: ManifestDocument) -> Iterator[Issue]:
         or any(destination.value(key) is not None for key in RENAMED)
     ):
         return
+    place = destination.place("hashing" if destination.value("hashing") else "identifierType")
+    if destination.value("access", "pii") == PersonalData.NONE:
+        problem = f"{raw} are personal data, also as hashes, and `access.pii: none` lets none pass"
+        yield _flaw(place, problem, "set `access: {pii: hashed}`, or send another identifier type")
     plain = destination.value("hashing") in {None, Hashing.NONE}
-    if plain and destination.value("access", "pii") in {None, "hashed"}:
-        place = destination.place("hashing" if destination.value("hashing") else "identifierType")
+    if plain and destination.value("access", "pii") in {None, PersonalData.HASHED}:
         problem = f"hashing none sends raw {raw}, and `access` lets only hashes pass"
         yield _flaw(place, problem, "set `hashing: sha256`; or, if they may leave, `access: {pii: raw}`")
 

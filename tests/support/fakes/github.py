@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 REPOSITORY = "acme/audiences"
 BOT = "github-actions[bot]"
 TOKEN = "a job's token"
-EMPTY = {"comments": [], "labels": {}, "statuses": [], "pulls": {}, "runs": {}}
+EMPTY = {"comments": [], "labels": {}, "statuses": [], "pulls": {}, "runs": {}, "reviews": {}}
 
 
 class Forge:
@@ -88,6 +88,11 @@ class Forge:
         self.kept["pulls"].setdefault(commit, []).append(pull)
         self.save()
 
+    def approve(self, number: int, who: str, sha: str) -> None:
+        review = {"user": {"login": who}, "state": "APPROVED", "commit_id": sha}
+        self.kept["reviews"].setdefault(str(number), []).append(review)
+        self.save()
+
 
 def now() -> str:
     """To the microsecond, where GitHub's ends with the second: a test merges in the same one."""
@@ -132,6 +137,7 @@ def api(forge: Forge, method: str, path: str, body: dict):
         ("GET", r"commits/([0-9a-f]{40})/statuses"): lambda sha: [public(one) for one in forge.statuses(sha)],
         ("POST", r"statuses/([0-9a-f]{40})"): lambda sha: forge.say_status(sha, BOT, body),
         ("GET", r"commits/([0-9a-f]{40})/pulls"): lambda sha: forge.kept["pulls"].get(sha, []),
+        ("GET", r"pulls/(\d+)/reviews"): lambda number: forge.kept["reviews"].get(number, []),
         ("GET", r"actions/runs/(\d+/attempts/\d+)"): lambda run: forge.kept["runs"].get(run) or missing(),
         ("GET", r"branches/(.+)"): lambda branch: forge.tip(unquote(branch)),
     }  # fmt: skip

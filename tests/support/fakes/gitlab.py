@@ -22,13 +22,21 @@ class Forge:
     labels: set[str] = field(default_factory=set)
     artifacts: dict[str, Path] = field(default_factory=dict)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    approvers: list[str] = field(default_factory=list)
     tip: str = ""
     log: list[Exchange] = field(default_factory=list)
     """What was asked and answered."""
 
     def merge(self, commit: str, head: str) -> None:
         self.tip = commit
-        merged = {"iid": 1, "sha": head, "state": "merged", "target_branch": "main", "merged_at": now()}
+        merged = {
+            "iid": 1,
+            "sha": head,
+            "state": "merged",
+            "target_branch": "main",
+            "merged_at": now(),
+            "author": {"username": "ada"},
+        }
         self.merged[commit] = [merged]
 
 
@@ -95,6 +103,10 @@ def _of_merge_requests(app: Flask, forge: Forge) -> None:
     def rewrite(number: int) -> Response:
         forge.notes[number] |= request.json
         return _json(forge.notes[number])
+
+    @app.get(f"{PROJECT}/merge_requests/1/approvals")
+    def approvals() -> Response:
+        return _json({"approved_by": [{"user": {"username": one}} for one in forge.approvers]})
 
     @app.put(f"{PROJECT}/merge_requests/1")
     def labelled() -> Response:

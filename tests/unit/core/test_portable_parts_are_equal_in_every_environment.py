@@ -14,6 +14,7 @@ from reconciler.core.model import (
     Guards,
     Hashing,
     IdentifierType,
+    PersonalData,
     SegmentKey,
     SegmentSpec,
     Source,
@@ -71,7 +72,7 @@ def lists(**changed: object) -> Callable[[SegmentSpec], SegmentSpec]:
         (PortablePart.TYPE, key(identifier_type=IdentifierType.CUSTOMER_ID)),
         (PortablePart.HASHING, key(hashing=Hashing.MD5)),
         (PortablePart.ACCESS, lambda spec: replace(spec, access=Access(admin_only=True))),
-        (PortablePart.ACCESS, lambda spec: replace(spec, access=Access(raw=True))),
+        (PortablePart.ACCESS, lambda spec: replace(spec, access=Access(pii=PersonalData.RAW))),
     ],
 )
 def test_a_change_changes_its_part_and_no_other(

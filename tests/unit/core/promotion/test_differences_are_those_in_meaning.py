@@ -11,6 +11,7 @@ from reconciler.core.model import (
     Exclusion,
     Hashing,
     IdentifierType,
+    PersonalData,
     Seat,
     SegmentKey,
     SegmentSpec,
@@ -82,7 +83,7 @@ def test_all_parts_have_values_to_show() -> None:
         description="Text",
         audience=replace(audience, description="Text"),
         key=SegmentKey("1", "2", IdentifierType.PHONE_NUMBER, Hashing.NONE),
-        access=Access(admin_only=True, raw=True),
+        access=Access(admin_only=True, pii=PersonalData.RAW),
     )
     [found] = changes([old], [new])
     assert {one.part for one in found.values} == {*PortablePart}

@@ -92,16 +92,24 @@ def approved() -> None:
     if tip != os.environ["CI_COMMIT_SHA"]:
         say(f"{branch} has moved on since, so nothing is applied here: the job of its last push does that.")
         return
-    for sha, (at, number) in merged().items():
+    for sha, (at, number, author) in merged().items():
         status = newest(sha, PLAN, at, number)
         if not status or status["status"] != "success":
             continue
         digest = DIGEST.search(status["description"] or "")
         if digest and download(job_of(status), sha):
             arguments += ["--approved", f"approved/{sha}/plan.json", "--approved-digest", digest[0]]
+            arguments += ["--approved-by", approvers(number, author)]
     Path("approved.txt").write_text("".join(f"{one}\n" for one in arguments), encoding="utf-8")
     if not arguments:
         say("Nothing was approved, so nothing is applied. What awaits an approval, or the next sync:")
+
+
+def approvers(number: int, author: str) -> str:
+    """Return who approved a merge request, as --approved-by takes it. Its author does not count."""
+    said = call("GET", f"merge_requests/{number}/approvals")["approved_by"] or ()
+    logins = {str(one["user"]["username"]) for one in said if one["user"]}
+    return ",".join(sorted(logins - {author})) or "-"
 
 
 def idle() -> None:
@@ -115,12 +123,12 @@ def say(sentence: str) -> None:
     sys.stdout.write(f"{sentence}\n")
 
 
-def merged() -> dict[str, tuple[datetime, int]]:
-    """Return the last commits of merge requests since the last apply, with the time and number of the merge.
+def merged() -> dict[str, tuple[datetime, int, str]]:
+    """Return the last commits of merge requests since the last apply, with the time, number and author.
 
     A plan that was created after the merge had no review.
     """
-    found: dict[str, tuple[datetime, int]] = {}
+    found: dict[str, tuple[datetime, int, str]] = {}
     log = subprocess.run(["git", "rev-list", "--first-parent", "HEAD"], check=True, stdout=subprocess.PIPE)
     for number, commit in enumerate(log.stdout.decode().split()):
         done = newest(commit, APPLY)
@@ -130,13 +138,13 @@ def merged() -> dict[str, tuple[datetime, int]]:
     return found
 
 
-def heads(commit: str) -> dict[str, tuple[datetime, int]]:
+def heads(commit: str) -> dict[str, tuple[datetime, int, str]]:
     requests = pages(f"repository/commits/{commit}/merge_requests")
     branch = os.environ["CI_DEFAULT_BRANCH"]
     ours = (one for one in requests if one["state"] == "merged" and one["target_branch"] == branch)
     # Either may be unknown: then nothing of it is approved.
     known = (one for one in ours if one["sha"] and one["merged_at"])
-    return {one["sha"]: (datetime.fromisoformat(one["merged_at"]), one["iid"]) for one in known}
+    return {one["sha"]: (datetime.fromisoformat(one["merged_at"]), one["iid"], whose(one)) for one in known}
 
 
 def download(job: str, sha: str) -> bool:
