@@ -114,12 +114,16 @@ def _hashing(destination: ManifestDocument) -> Iterator[Issue]:
         or any(destination.value(key) is not None for key in RENAMED)
     ):
         return
-    place = destination.place("hashing" if destination.value("hashing") else "identifierType")
     if destination.value("access", "pii") == PersonalData.NONE:
         problem = f"{raw} are personal data, also as hashes, and `access.pii: none` lets none pass"
-        yield _flaw(place, problem, "set `access: {pii: hashed}`, or send another identifier type")
+        yield _flaw(
+            destination.place("access", "pii"),
+            problem,
+            "set `access: {pii: hashed}`, or send another identifier type",
+        )
     plain = destination.value("hashing") in {None, Hashing.NONE}
     if plain and destination.value("access", "pii") in {None, PersonalData.HASHED}:
+        place = destination.place("hashing" if destination.value("hashing") else "identifierType")
         problem = f"hashing none sends raw {raw}, and `access` lets only hashes pass"
         yield _flaw(place, problem, "set `hashing: sha256`; or, if they may leave, `access: {pii: raw}`")
 

@@ -251,7 +251,7 @@ SHAPE = [
         "`adminOnly` must be true or false",
         "without quotes",
     ),
-    (DESTINATIONS, "pii: hashed", "pii: ‸none", "`pii` is not one of", "allowed: hashed, raw"),
+    (DESTINATIONS, "pii: hashed", "pii: ‸some", "`pii` is not one of", "allowed: none, hashed, raw"),
     (
         DESTINATIONS,
         "Type: CustomerId",
@@ -333,6 +333,7 @@ LINKS = [
         "hashing none sends raw e-mail addresses",
         "`hashing: sha256`",
     ),
+    (DESTINATIONS, "pii: hashed", "pii: ‸none", "e-mail addresses are personal data", "{pii: hashed}"),
     (
         DESTINATIONS,
         "hashing: sha256",
