@@ -30,6 +30,7 @@ COMMANDS = {
     "teardown": "Remove an environment's members, and forget or delete its segments",
     "drift": "Show what changed outside reconciler since the last apply",
     "show": "Show a saved plan, in any format",
+    "dump": "Write manifests for existing segments, to adopt them",
     "diff": "Show what differs between two environments, and what is verified",
     "promote": "Merge the manifests of one environment into another, with git",
     "status": "Show members, last sync and activation time",

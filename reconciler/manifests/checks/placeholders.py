@@ -1,9 +1,10 @@
-"""Values that `init` wrote as placeholders and that were not replaced."""
+"""Values that `init` or `dump` wrote as placeholders and that were not replaced."""
 
 import re
 from collections.abc import Iterator
 
 from reconciler.core.errors import Finding
+from reconciler.core.pii import REDACTED
 from reconciler.manifests.index import ManifestIndex
 from reconciler.manifests.syntax.nodes import ManifestDocument, Node, walk
 from reconciler.manifests.syntax.pitfalls import FREE_TEXT
@@ -14,6 +15,9 @@ _ZEROES = re.compile("0+")
 _REMEDIES = {
     "accountId": "write the id of your account at Criteo Retail Media, in quotes",
     "retailerId": "write the id of the retailer in that account, in quotes",
+    "files": "write the files that its members come from, relative to the data root",
+    "title": "write a title without personal data",
+    "description": "write a description without personal data, or remove it",
     "url": "write a private bucket of yours, such as s3://acme-reconciler/production",
     "root": "write where your exports are, such as s3://acme-cdp/exports",
 }
@@ -40,7 +44,7 @@ def _unwritten(document: ManifestDocument) -> Iterator[tuple[str, Node]]:
 def _is_one(name: str, value: str) -> bool:
     if name in {"accountId", "retailerId"}:
         return bool(_ZEROES.fullmatch(value))
-    return name not in FREE_TEXT and is_placeholder(value)
+    return value == REDACTED if name in FREE_TEXT else is_placeholder(value)
 
 
 def is_placeholder(text: str) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reconciler.buckets import is_bucket
 from reconciler.core.pii import redacted_path
+from reconciler.manifests.checks.placeholders import is_placeholder
 from reconciler.manifests.index import ManifestIndex, list_paths
 from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument, PathStep
 
@@ -46,7 +47,7 @@ def _missing(inventory: ManifestIndex, folder: Path, name: str) -> Iterator[Issu
     kinds = ("Environment", "Audience", "Adopt")
     for document in (one for kind in kinds for one in inventory.declared[kind]):
         for path, pattern in _patterns(document):
-            if not matches(pattern):
+            if not (is_placeholder(pattern) or matches(pattern)):
                 problem = f"no file below the data root, {name}, matches this pattern"
                 remedy = "correct the pattern, bring the files, or point `--data-root` at them"
                 yield Issue(document.place(*path), IssueRank.SCHEMA, problem, remedy)
