@@ -72,7 +72,7 @@ def why_not(one: Adoption, context: AdoptionContext) -> Finding | None:
         return Finding(where, problem, f"correct `segmentId` at {one.place}, or remove the document")
     if segment is None:
         problem = f"there is no segment {one.segment_id} in account {context.spec.key.account_id}"
-        remedy = f"correct `segmentId` at {one.place}, or the seat of the destination"
+        remedy = f"`reconciler dump {context.environment}` lists the segments to adopt ({one.place})"
         return Finding(where, problem, remedy)
     return _claimed(segment, context) or _unsuitable(segment, one, context) or _beside(segment, context)
 

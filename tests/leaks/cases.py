@@ -62,6 +62,7 @@ OFFLINE = {
                ("report", "sandbox", "--json")],
     "explain": [("explain", "sandbox", "raw/buyers"), ("explain", "sandbox", "phone/buyers", "--emulate",
                  "--data-root", "data"), ("explain", "sandbox", "raw/buyers", "--json")],
+    "dump": [("dump", "sandbox"), ("dump", "sandbox", "--out", "dumped")],
     "find": [("find", "sandbox"), ("find", "sandbox", "--json")],
     "codeowners": [("codeowners", "--admins", "@acme/a", "--owners", "@acme/b", "--check",
                     "data/people.csv")],

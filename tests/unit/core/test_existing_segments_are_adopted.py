@@ -62,7 +62,7 @@ def test_reuse_sends_all_wanted_members_and_leaves_unknown_ones(world: InMemoryE
     assert isinstance(change, Adopt)
     assert change.reason == SegmentAdopted(segment.id, Baseline.REUSE)
     assert (change.members.before, change.members.delta) == (None, Delta(0, 3, 0))
-    assert [one.name for one in change.attributes] == ["description"]
+    assert [(one.name, one.before) for one in change.attributes] == [("description", "by another tool")]
     world.run()
     assert held(world, segment) == set("abcx")
     assert segment.description == world.described(ADDRESS)
@@ -101,6 +101,16 @@ def test_a_replacement_is_filled_beside_the_adopted_segment(world: InMemoryEnvir
     assert new
     assert held(world, new) == set("abc")
     assert (old.name, held(world, old)) == ("Buyers (retired 2026-11-24)", set("abx"))
+    assert world.plan().changes == ()
+
+
+def test_the_ownership_tag_alone_is_no_change_to_review(world: InMemoryEnvironment) -> None:
+    another_tools(world)
+    world.wishes[ADDRESS] = DesiredSegment("Buyers", "by another tool")
+    change = only(world.plan())
+    assert isinstance(change, Adopt)
+    assert change.attributes == ()
+    world.run()
     assert world.plan().changes == ()
 
 
