@@ -49,9 +49,9 @@ class DumpOptions:
 def command(stop: object, /, options: DumpOptions) -> None:
     """Write manifests for the segments of an environment that reconciler does not manage.
 
-    For each contact list in the seats of the environment, the output has an Audience with its title and
-    description, a Destination if none has its seat and identifier type, and an Adopt document. Fill in the
-    sources, move the files into the environment, and plan. Nothing changes at Criteo or in the state.
+    Each contact list in the seats of the environment gets an Audience and an Adopt document. It also gets a
+    Destination, if none has its seat and identifier type. Fill in the sources, move the files into the
+    environment, and plan. Nothing changes at Criteo or in the state.
 
     \b
     Example:
