@@ -6,7 +6,7 @@ from datetime import datetime
 from reconciler.core.definition import is_drift
 from reconciler.core.errors import Finding
 from reconciler.core.members import EMPTY_SNAPSHOT, Delta, SnapshotRef, TargetMembers
-from reconciler.core.model import RepairMode, SegmentKey, SegmentSpec
+from reconciler.core.model import RepairMode, SegmentKey
 from reconciler.core.ownership import not_ours, shared_segment, unfit, unknown
 from reconciler.core.plan.address_context import AddressContext
 from reconciler.core.plan.changes import (
@@ -19,6 +19,7 @@ from reconciler.core.plan.changes import (
     SegmentChange,
     Update,
     attribute_changes,
+    beyond_tag,
 )
 from reconciler.core.plan.losses import excess, loss
 from reconciler.core.plan.names import is_retired, replacement_name, retired_name
@@ -200,7 +201,7 @@ def _keep(
     steps, members = Steps(setup, transfer), _moving(current, context.target, comparison, transfer)
     if context.adoption:
         reason, unknown = SegmentAdopted(segment.id, context.adoption.baseline), replace(members, before=None)
-        return Adopt(context.spec, _beyond_tag(attributes, context.spec), unknown, steps, reason)
+        return Adopt(context.spec, beyond_tag(attributes, context.spec), unknown, steps, reason)
     if resource.forgotten_at:
         return Adopt(context.spec, attributes, members, steps, ManagedAgain(resource.forgotten_at))
     if resource.current.intent:
@@ -208,12 +209,6 @@ def _keep(
     if lost := loss(current, context.statistics.get(segment.id), context.now):
         return Refill(context.spec, attributes, replace(members, before=lost.counted), steps, lost)
     return Update(context.spec, attributes, members, steps, _why(current, steps, attributes, recorded))
-
-
-def _beyond_tag(attributes: tuple[AttributeChange, ...], spec: SegmentSpec) -> tuple[AttributeChange, ...]:
-    """Return the changes without a description that only gets the ownership tag."""
-    only_tag = ("description", spec.description.strip())
-    return tuple(one for one in attributes if (one.name, one.before.strip()) != only_tag)
 
 
 def _create_again(context: AddressContext, intent: CreateIntent, setup: tuple[SetupStep, ...]) -> Create:

@@ -259,3 +259,9 @@ def attribute_changes(segment: Segment, spec: SegmentSpec, tag: Tag) -> tuple[At
         AttributeChange(str(level.path(output_format="list")[0]), level.t1, level.t2)
         for level in sorted(changed, key=lambda level: level.path())
     )
+
+
+def beyond_tag(attributes: tuple[AttributeChange, ...], spec: SegmentSpec) -> tuple[AttributeChange, ...]:
+    """Return the changes without a description that only gets the ownership tag."""
+    only_tag = ("description", spec.description.strip())
+    return tuple(one for one in attributes if (one.name, one.before.strip()) != only_tag)
