@@ -1,5 +1,7 @@
 """A `Moved` document gives an address the segment, the members and the state of its old address."""
 
+from dataclasses import replace
+
 import pytest
 from support.fakes.crash import Crash
 from support.in_memory_environment import CrashAt, DesiredSegment, InMemoryEnvironment
@@ -11,6 +13,7 @@ from reconciler.core.plan.changes import Adopt, Create, Forget, Replace, address
 from reconciler.core.plan.observed import TeardownEnd
 from reconciler.core.state.moves import moved, without_superseded
 from reconciler.core.state.ownership_tag import tag_of
+from reconciler.core.state.resource import CreateIntent, ResourceState, SegmentState
 
 pytestmark = pytest.mark.promise("converges")
 
@@ -241,3 +244,13 @@ def test_an_old_title_under_a_new_name_is_asked_about(world: InMemoryEnvironment
     [blocked] = world.plan().blocked
     assert blocked.cause is Cause.NAME
     assert f"add `{{kind: Moved, from: {OLD}, to: {NEW}}}`" in blocked.finding.remedy
+
+
+def test_a_copied_create_without_an_answer_is_one_address(world: InMemoryEnvironment) -> None:
+    key = world.store.saved_resources[OLD].current.key
+    asked = CreateIntent("Gold", world.clock.now())
+    old = ResourceState(OLD, SegmentState(key, intent=asked))
+    copied = moved(old, NEW)
+    assert without_superseded([old, copied])[1] == {OLD: NEW}
+    later = replace(old, current=replace(old.current, intent=replace(asked, name="Another")))
+    assert without_superseded([later, copied])[1] == {}
