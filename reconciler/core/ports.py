@@ -7,6 +7,7 @@ from typing import Protocol
 
 from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.audit.model import AuditLog
+from reconciler.core.erasure import ErasureList
 from reconciler.core.members import (
     AudienceRequest,
     Batch,
@@ -199,6 +200,10 @@ class StateReader(Protocol):
         """
         ...
 
+    def erasures(self) -> ErasureList:
+        """Return the erasure list. It is essential: StorageError if it is damaged, or its key is missing."""
+        ...
+
     def versions(self) -> tuple[StateVersionInfo, ...]:
         """Return the saved versions, the oldest first."""
         ...
@@ -251,6 +256,21 @@ class StateWriter(StateReader, Protocol):
 
     def write_series(self, month: SeriesMonth) -> None:
         """Replace the points of a month, and remove expired months. They are advisory too."""
+        ...
+
+    def write_erasures(self, erasures: ErasureList) -> None:
+        """Replace the erasure list and its keys. No serial and no version has them."""
+        ...
+
+    def rewrite_version(self, version: StateVersion) -> None:
+        """Replace a saved version, without the members that were erased."""
+        ...
+
+    def purge(self) -> None:
+        """Remove the snapshots that `prune` removes, also those that were stored a moment ago.
+
+        StorageError if a saved version is unreadable: it may name any of them.
+        """
         ...
 
     def prune(self) -> None:

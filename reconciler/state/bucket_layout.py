@@ -11,6 +11,7 @@
     verifications.json                    what arrived: advisory, see `core/verification.py`
     series/MONTH.json                     counts over time: advisory, see `core/series.py`
     audit/NUMBER.json                     what each run did, each entry once: see `audit_log.py`
+    erasure.json, erasure.key             who must not come back, see `core/erasure.py`; its keys
 
 Every object that changes has the token of the lease it was written under, and a nonce: two writes are
 never the same bytes, so that a store that compares contents can't take one for the other.

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.buckets.bucket import Bucket
+from reconciler.core.erasure import ErasureList
 from reconciler.core.errors import CorruptSnapshotError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import DEFAULT_RETENTION, Retention
@@ -20,6 +21,7 @@ from reconciler.core.state.resource import ResourceState
 from reconciler.core.verification import Verifications
 from reconciler.disk.private_dir import private_directory
 from reconciler.state.bucket_layout import GO_BACK, RESTORE, SNAPSHOTS, BucketLayout, series_path
+from reconciler.state.erasure_files import KEYS, LIST, erasure_list
 from reconciler.state.local_layout import KEY_LENGTH, SOURCES, VERIFICATIONS, is_digest
 from reconciler.state.versions import absent, summaries
 
@@ -82,6 +84,13 @@ class BucketReader:
     def series(self, month: str) -> SeriesMonth:
         found = self._objects.bucket.read(series_path(month))
         return series_in(found.content if found else None, month)
+
+    def erasures(self) -> ErasureList:
+        def read(path: str) -> bytes | None:
+            found = self._objects.bucket.read(path)
+            return found.content if found else None
+
+        return erasure_list(read(LIST), lambda: read(KEYS))
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self._objects.saved())

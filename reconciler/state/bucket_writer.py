@@ -16,13 +16,14 @@ from typing import TypeVar
 from reconciler.buckets.bucket import PreconditionFailedError, StoredObject, Version
 from reconciler.buckets.connection import UnreachableError
 from reconciler.core.approval.model import ApprovalRecord, record_approval
+from reconciler.core.erasure import ErasureList
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
 from reconciler.core.reuse import ReadRecords
 from reconciler.core.series import SeriesMonth, expired_months
-from reconciler.core.state.codec import dump, dump_series, encode_records, encode_verifications
-from reconciler.core.state.model import StateHead
+from reconciler.core.state.codec import dump, dump_series, encode_records, encode_state, encode_verifications
+from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
 from reconciler.core.verification import Verifications
 from reconciler.state.bucket_layout import (
@@ -39,6 +40,7 @@ from reconciler.state.bucket_layout import (
     with_new_version,
 )
 from reconciler.state.bucket_reader import BucketReader, StoreContext, snapshot_path, sum_of
+from reconciler.state.erasure_files import KEYS, LIST, keys_content, list_content
 from reconciler.state.lease import RUN_AGAIN, TAKEN_OVER, HeldLease
 from reconciler.state.local_layout import (
     KEY_LENGTH,
@@ -50,7 +52,15 @@ from reconciler.state.local_layout import (
     resource_name,
 )
 from reconciler.state.outbox import Outbox, PendingWrite
-from reconciler.state.versions import HISTORY, damaged_name, document, document_name, named, superseded
+from reconciler.state.versions import (
+    HISTORY,
+    damaged_name,
+    document,
+    document_name,
+    named,
+    superseded,
+    unreadable_version,
+)
 
 _LINEAGE_LENGTH = 16
 NOWHERE: Version = (None, None)
@@ -227,17 +237,38 @@ class BucketWriter(BucketReader):
             for expired in expired_months(months_in(bucket.names(SERIES)), month.month):
                 bucket.remove(series_path(expired))
 
+    def write_erasures(self, erasures: ErasureList) -> None:
+        with self._writing():
+            for path, content in ((KEYS, keys_content(erasures)), (LIST, list_content(erasures))):
+                self._hold.assure()
+                self._objects.bucket.upload(path, content)
+
+    def rewrite_version(self, version: StateVersion) -> None:
+        with self._writing():
+            self._hold.assure()
+            path = f"{HISTORY}/{document_name(version.head.serial)}"
+            self._objects.bucket.upload(path, dump(encode_state(version)))
+
+    def purge(self) -> None:
+        if named(self._objects.saved) is None:
+            raise unreadable_version()
+        self._remove_unnamed(self._around.now() + UNNAMED)
+
     def prune(self) -> None:
+        self._remove_unnamed(self._around.now() - UNNAMED)
+
+    def _remove_unnamed(self, since: datetime) -> None:
+        """Remove the snapshots that nothing names and that were written before."""
         with self._writing():
             current = {digest for resource in self.resources() for digest in resource.snapshots} | self._fresh
             kept = named(self._objects.saved)
             if kept is None:
                 return
-            since = self._around.now() - UNNAMED
             for name, written_at in self._objects.bucket.names(SNAPSHOTS).items():
                 if name.removesuffix(".sha256") not in current | kept and written_at < since:
                     self._hold.assure()
                     self._objects.bucket.remove(f"{SNAPSHOTS}/{name}")
+                    self._stored = None
 
     def check_lock(self) -> None:
         self._hold.assure()

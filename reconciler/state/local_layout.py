@@ -11,6 +11,7 @@
     DIRECTORY/verifications.json                    what arrived: advisory, see `core/verification.py`
     DIRECTORY/series/MONTH.json                     counts over time: advisory, see `core/series.py`
     DIRECTORY/audit/NUMBER.json                     what each run did, each entry once: see `audit_log.py`
+    DIRECTORY/erasure.json, erasure.key             who must not come back, see `core/erasure.py`; its keys
 
 Each file is replaced as a whole, so a reader needs no lock. The key is there before the head, the head
 before any resource state, and a snapshot before the resource state that names it.
@@ -28,6 +29,7 @@ from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
 from reconciler.disk.atomic import names_in, read_file
 from reconciler.state.audit_log import AUDIT
+from reconciler.state.erasure_files import KEYS, LIST
 from reconciler.state.versions import HISTORY, document_name, saved_state, serials
 
 KEY_LENGTH = 32
@@ -97,6 +99,8 @@ class LocalLayout:
         self.verifications_file = directory / VERIFICATIONS
         self.series = directory / SERIES
         self.audit = directory / AUDIT
+        self.erasure_file = directory / LIST
+        self.erasure_keys = directory / KEYS
 
     def resource_file(self, address: Address) -> Path:
         return self.resources / resource_name(address)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reconciler.core.approval.model import ApprovalRecord, record_approval
 from reconciler.core.audit.model import AuditLog
+from reconciler.core.erasure import ErasureList
 from reconciler.core.errors import CorruptSnapshotError, Finding, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import DEFAULT_RETENTION, Address, Retention
@@ -22,6 +23,7 @@ from reconciler.core.state.codec import (
     encode_head,
     encode_records,
     encode_resource,
+    encode_state,
     encode_verifications,
     records_in,
     series_in,
@@ -42,6 +44,7 @@ from reconciler.disk.atomic import (
 from reconciler.disk.file_lock import file_lock, holder_of
 from reconciler.disk.private_dir import private_directory
 from reconciler.state.audit_log import LocalAuditLog
+from reconciler.state.erasure_files import erasure_list, keys_content, list_content
 from reconciler.state.local_layout import (
     GO_BACK,
     KEY_LENGTH,
@@ -60,6 +63,7 @@ from reconciler.state.versions import (
     named,
     summaries,
     superseded,
+    unreadable_version,
 )
 
 _LINEAGE_LENGTH = 16
@@ -183,6 +187,10 @@ class LocalReader:
     def series(self, month: str) -> SeriesMonth:
         return series_in(read_file(self._files.series_file(month)), month)
 
+    def erasures(self) -> ErasureList:
+        files = self._files
+        return erasure_list(read_file(files.erasure_file), lambda: read_file(files.erasure_keys))
+
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self._files.saved())
 
@@ -295,6 +303,21 @@ class LocalWriter(LocalReader):
             replace_file(self._files.series_file(month.month), dump_series(month))
             for expired in expired_months(months_in(names_in(self._files.series)), month.month):
                 remove_file(self._files.series / month_name(expired))
+
+    def write_erasures(self, erasures: ErasureList) -> None:
+        with self._writing():
+            replace_file(self._files.erasure_keys, keys_content(erasures))
+            replace_file(self._files.erasure_file, list_content(erasures))
+
+    def rewrite_version(self, version: StateVersion) -> None:
+        with self._writing():
+            file = self._files.history / document_name(version.head.serial)
+            replace_file(file, dump(encode_state(version)))
+
+    def purge(self) -> None:
+        if named(self._files.saved) is None:
+            raise unreadable_version()
+        self.prune()
 
     def prune(self) -> None:
         with self._writing():

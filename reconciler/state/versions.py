@@ -84,6 +84,13 @@ def absent(serial: int, there: Iterable[int]) -> StorageError:
     )
 
 
+def unreadable_version() -> StorageError:
+    return StorageError(
+        "a saved state version can't be read, so it may hold the members to erase",
+        remedy="remove it from `history/`: nothing else needs it",
+    )
+
+
 def named(states: Callable[[], Iterable[StateVersion]]) -> frozenset[str] | None:
     """Return the digests that state versions name; None if one is unreadable: any may be in use."""
     try:

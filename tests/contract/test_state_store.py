@@ -22,6 +22,7 @@ from reconciler.buckets.bucket import Bucket, ObjectStore
 from reconciler.buckets.connection import UnreachableError
 from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.endpoints import EndpointKind
+from reconciler.core.erasure import ErasureList, added, rotated
 from reconciler.core.errors import LockedError, StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, Retention, Seat, SegmentKey
@@ -505,6 +506,74 @@ def test_prune_spares_what_a_kept_state_names(reopen: Open, file: Callable[[str]
             writer.begin_run()
             writer.prune()
     assert not fetchable(reopen().reader(), ONE)
+
+
+ERASED = added(ErasureList(keys=(b"k" * 32,)), {IdentifierType.EMAIL: ["a@example.com"]}, ())
+NEXT = rotated(ERASED, b"n" * 32)
+
+
+def test_an_erasure_list_outlasts_its_run_and_no_version_has_it(reopen: Open) -> None:
+    assert reopen().reader().erasures() == ErasureList()
+    for erasures in (ERASED, NEXT):
+        with reopen().lock("me") as writer:
+            writer.write_erasures(erasures)
+            assert writer.erasures() == erasures
+        assert reopen().reader().erasures() == erasures
+    with reopen().lock("me") as writer:
+        writer.write(LAPSED)
+    assert reopen().reader().erasures() == NEXT
+
+
+def test_a_saved_version_is_rewritten_in_its_place(reopen: Open, file: Callable[[str], str]) -> None:
+    """What only the earlier version named is gone at once."""
+    with reopen().lock("me") as writer:
+        writer.store_snapshot(ONE, file("one"))
+        writer.write(holding(LAPSED, ONE))
+    with reopen().lock("me") as writer:
+        writer.store_snapshot(TWO, file("two"))
+        writer.write(holding(LAPSED, TWO))
+        before = writer.version(1)
+        writer.rewrite_version(replace(before, resources=(holding(LAPSED, TWO),)))
+        writer.purge()
+        assert not fetchable(writer, ONE)
+        assert fetchable(writer, TWO)
+        assert writer.version(1) == replace(before, resources=(holding(LAPSED, TWO),))
+
+
+@pytest.mark.parametrize("make", ["directory", "bucket"])
+def test_an_erasure_list_is_essential(make: str, tmp_path: Path) -> None:
+    """A list that is damaged or has no key is refused: without it, erased members could come back."""
+    bucket = MemoryBucket()
+    store = LocalStore(tmp_path, "sandbox") if make == "directory" else remote(bucket, tmp_path)
+    with store.lock("me") as writer:
+        writer.write_erasures(NEXT)
+
+    def put(name: str, content: bytes) -> None:
+        (tmp_path / name).write_bytes(content) if make == "directory" else bucket.upload(name, content)
+
+    put("erasure.key", b"k" * 32)
+    with pytest.raises(StorageError, match=r"erasure\.key is missing or too short") as caught:
+        store.reader().erasures()
+    assert "from a backup" in caught.value.remedy
+    put("erasure.key", b"k" * 32 + b"n" * 32 + b"u" * 32)
+    assert store.reader().erasures() == NEXT
+    put("erasure.json", b"{")
+    with pytest.raises(StorageError, match=r"erasure\.json"):
+        store.reader().erasures()
+
+
+@pytest.mark.parametrize("make", ["directory", "bucket"])
+def test_nothing_is_purged_while_a_version_is_unreadable(make: str, tmp_path: Path) -> None:
+    bucket = MemoryBucket()
+    store = LocalStore(tmp_path, "sandbox") if make == "directory" else remote(bucket, tmp_path)
+    for _ in range(2):
+        with store.lock("me") as writer:
+            writer.write(LAPSED)
+    path = "history/1.json"
+    (tmp_path / path).write_bytes(b"{") if make == "directory" else bucket.upload(path, b"{")
+    with store.lock("me") as writer, pytest.raises(StorageError, match="can't be read") as caught:
+        writer.purge()
+    assert "remove it" in caught.value.remedy
 
 
 def test_a_state_from_elsewhere_begins_with_its_serial_and_its_key(reopen: Open) -> None:

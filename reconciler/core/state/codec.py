@@ -20,6 +20,7 @@ from cattrs.errors import ClassValidationError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from reconciler.core.canonical_json import canonical_digest
+from reconciler.core.erasure import Erasures
 from reconciler.core.errors import StorageError
 from reconciler.core.promotion.lock import PromotionLock
 from reconciler.core.reuse import ReadRecords
@@ -44,6 +45,7 @@ _VERSIONED = (
     Verifications,
     SeriesMonth,
     PromotionLock,
+    Erasures,
 )
 _PART = tuple[str, str]
 _CHECKSUM = "checksum"
@@ -165,6 +167,14 @@ def series_in(content: bytes | None, month: str) -> SeriesMonth:
     except StorageError:
         return SeriesMonth(month)
     return found if found.month == month else SeriesMonth(month)
+
+
+def encode_erasures(erasures: Erasures) -> Object:
+    return _encode(erasures)
+
+
+def decode_erasures(data: object) -> Erasures:
+    return _decode(data, Erasures, "erasures")
 
 
 def encode_promotion(lock: PromotionLock) -> Object:

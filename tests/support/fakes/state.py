@@ -9,6 +9,7 @@ from threading import RLock
 
 from reconciler.core.approval.model import ApprovalRecord, record_approval
 from reconciler.core.audit.model import AuditHead, AuditLog, StoredEntry
+from reconciler.core.erasure import ErasureList
 from reconciler.core.errors import CorruptSnapshotError, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import DEFAULT_RETENTION, Address, Retention
@@ -34,8 +35,8 @@ class MemoryStore:
 
     `before_write` and `after_write` receive each step that changes something: `key`, `open_run`,
     `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `sources`, `verifications`,
-    `series`, `prune`, `audit`. An exception is a crash before or after the effect. `after_write=log.append`
-    records all writes.
+    `series`, `erasures`, `version SERIAL`, `prune`, `audit`. An exception is a crash before or after the
+    effect. `after_write=log.append` records all writes.
     The hooks may be changed between runs. `saved_damage` are addresses with an unreadable resource state.
     """
 
@@ -55,6 +56,7 @@ class MemoryStore:
     saved_records: ReadRecords = field(default_factory=ReadRecords)
     saved_verifications: Verifications = field(default_factory=Verifications)
     saved_series: dict[str, SeriesMonth] = field(default_factory=dict)
+    saved_erasures: ErasureList = ErasureList()  # noqa: RUF009 - frozen
     saved_secrets: dict[str, bytes] = field(default_factory=dict)
     held_secrets: set[str] = field(default_factory=set)
     saved_audit: dict[int, bytes] = field(default_factory=dict)
@@ -169,6 +171,9 @@ class MemoryReader:
     def series(self, month: str) -> SeriesMonth:
         return self.store.saved_series.get(month, SeriesMonth(month))
 
+    def erasures(self) -> ErasureList:
+        return self.store.saved_erasures
+
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self.store.saved_states[serial] for serial in sorted(self.store.saved_states))
 
@@ -276,6 +281,19 @@ class MemoryWriter(MemoryReader):
             saved[month.month] = month
             for expired in expired_months(tuple(saved), month.month):
                 del saved[expired]
+
+    def write_erasures(self, erasures: ErasureList) -> None:
+        with self._writing(), self._step("erasures"):
+            self.store.saved_erasures = erasures
+
+    def rewrite_version(self, version: StateVersion) -> None:
+        if not {ref.digest for ref in version.references} <= self.store.saved_snapshots.keys():
+            raise AssertionError("the version names a snapshot that was not kept")
+        with self._writing(), self._step(f"version {version.head.serial}"):
+            self.store.saved_states[version.head.serial] = version
+
+    def purge(self) -> None:
+        self.prune()
 
     def prune(self) -> None:
         with self._writing():
