@@ -137,15 +137,17 @@ class Workspace:
         return self._engine(LocalFolder(folder), None, state)
 
     def _engine(self, root: DataRoot, sample_rows: int | None, state: StateReader) -> MemberEngine:
-        key = state.key()
+        key, erasures = state.key(), state.erasures()
 
         def opened() -> "DuckDbEngine":
             from reconciler.members.engine import DuckDbEngine
 
-            fetch, limit = state.snapshot_file, self._settings.memory_limit
-            return DuckDbEngine(root, self.cache(), fetch, key, sample_rows, limit, check=self.clock.check)
+            fetch, limit, check = state.snapshot_file, self._settings.memory_limit, self.clock.check
+            return DuckDbEngine(
+                root, self.cache(), fetch, key, sample_rows, limit, check=check, erasures=erasures
+            )
 
-        engine = LazyEngine(root, sample_rows, opened)
+        engine = LazyEngine(root, sample_rows, erasures.fingerprint, opened)
         self._open.callback(engine.close)
         return engine
 

@@ -105,6 +105,9 @@ class ErasureList:
         return any(self.digest((identifier_type, one)) in digests for one in _probes(hashing, member))
 
 
+NO_ERASURES = ErasureList()
+
+
 def _probes(hashing: Hashing, member: str) -> Iterable[str]:
     """Return the member, and what else it would be listed as if the list were hashed."""
     if hashing is Hashing.NONE:

@@ -101,6 +101,7 @@ class DropReason(StrEnum):
     """Why a row or its identifier is not a member."""
 
     FILTERED = "filtered"
+    ERASED = "erased"
     SUPPRESSED = "suppressed"
     EXCLUDED = "excluded"
     NOT_SAMPLED = "not_sampled"
@@ -164,6 +165,17 @@ class AudienceRequest:
 
 BuiltAudience = Mapping[Kind, TargetMembers] | ConfigurationError
 """A target for each requested kind, or the findings about the audience's sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedRows:
+    """The identifiers of all rows with an erased identifier, by type.
+
+    The sources of the audiences `unread` could not be read.
+    """
+
+    identifiers: Mapping[IdentifierType, "Identifiers"]
+    unread: tuple[str, ...] = ()
 
 
 class SourceStep(StrEnum):

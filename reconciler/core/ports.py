@@ -13,6 +13,7 @@ from reconciler.core.members import (
     Batch,
     BuiltAudience,
     Delta,
+    ErasedRows,
     Identifiers,
     Kind,
     Operation,
@@ -392,6 +393,17 @@ class MemberEngine(Protocol):
 
     def batches(self, holding: SegmentState, size: int) -> Iterator[Batch]:
         """Yield the rest of the segment state's transfer, in batches of at most `size`."""
+        ...
+
+    def erased(self, snapshot: SnapshotRef, kind: Kind) -> SnapshotRef:
+        """Return the members of a snapshot that are on the erasure list of the engine."""
+        ...
+
+    def erased_rows(self, requests: Sequence[AudienceRequest], today: date) -> ErasedRows:
+        """Return the identifiers of all rows that `build` drops because an identifier of them is erased.
+
+        `requests` name the types to return.
+        """
         ...
 
     def file(self, snapshot: SnapshotRef) -> str:

@@ -46,13 +46,15 @@ class SourceIdentities:
     """The files of each audience at `seen_at` (ns), by its name: sources and exclusion lists.
 
     An audience with a file without an identity is absent. `engine` names all software that decides which
-    members a file has. `sample_rows` limits the members of an audience.
+    members a file has. `sample_rows` limits the members of an audience. `erased`: fingerprint of the
+    erasure list.
     """
 
     engine: str
     sample_rows: int | None
     seen_at: int
     files: Mapping[str, tuple[FileIdentity, ...]]
+    erased: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ def reading_key(secret: bytes, request: AudienceRequest, today: date, seen: Sour
     content: dict[str, object] = {
         "engine": seen.engine,
         "sample_rows": seen.sample_rows,
+        "erased": seen.erased,
         "kinds": request.kinds,
         "patterns": source.files,
         "where": source.where,

@@ -13,11 +13,19 @@ from datetime import date
 import duckdb
 
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.members import AudienceRequest, BuiltAudience, SourceProgress, SourceStep
-from reconciler.core.model import Audience, Hashing, ListKind
+from reconciler.core.members import (
+    AudienceRequest,
+    BuiltAudience,
+    ErasedRows,
+    Identifiers,
+    SourceProgress,
+    SourceStep,
+)
+from reconciler.core.model import Audience, Hashing, IdentifierType, ListKind
 from reconciler.core.source_groups import grouped, parted
 from reconciler.members.comparable import incomparable
 from reconciler.members.database import READ_ERRORS, is_ours, storage_errors
+from reconciler.members.erased import ErasedMembers
 from reconciler.members.exclusions import Exclusions, ListUse
 from reconciler.members.expression_size import LIMIT
 from reconciler.members.file_sets import FileSets
@@ -32,6 +40,10 @@ from reconciler.members.staged_rows import Counts, StagedRows, usable_classes
 from reconciler.members.targets import StagedTargets
 
 Built = dict[str, BuiltAudience]
+Group = Mapping[str, SharedAudience]
+"""Audiences with the same files, by name."""
+Use = Callable[[duckdb.DuckDBPyConnection, ReadGroup, Group], Built]
+"""What is done with the rows of a group: returns the targets of its audiences, or why there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +54,29 @@ class AudienceBuilder:
     files: FileSets
     snapshots: Snapshots
     lists: Lists
+    erased: ErasedMembers
     sample_rows: int | None
     progress: Callable[[SourceProgress], None]
 
     def build(self, requests: Sequence[AudienceRequest], today: date) -> Mapping[str, BuiltAudience]:
         """By audience, its targets or what stands against its sources. Raises StorageError for the disk."""
+        return self._read(requests, today, self._built)
+
+    def erased_rows(self, requests: Sequence[AudienceRequest], today: date) -> ErasedRows:
+        """The identifiers of all rows with an erased identifier."""
+        found: dict[IdentifierType, frozenset[str]] = defaultdict(frozenset)
+
+        def collect(cursor: duckdb.DuckDBPyConnection, group: ReadGroup, _: Group) -> Built:
+            if group.audiences:
+                for kind, values in self.erased.beside(cursor, group.staged).items():
+                    found[kind] |= values
+            return {name: refusal(name, problem) for name, problem in group.refused.items()}
+
+        unread = tuple(sorted(self._read(requests, today, collect)))
+        return ErasedRows({kind: Identifiers(sorted(values)) for kind, values in found.items()}, unread)
+
+    def _read(self, requests: Sequence[AudienceRequest], today: date, use: Use) -> Built:
+        """Read the files of all audiences, and use the rows of each group of audiences."""
         built: Built = {}
         ready: dict[str, SharedAudience] = {}
         with self.cursors() as cursor:
@@ -60,7 +90,7 @@ class AudienceBuilder:
                     built[name] = error
         groups = grouped([one.needs() for one in ready.values()], LIMIT)
         for number, group in enumerate(groups, 1):
-            built |= self._together([ready[one.audience] for one in group], number, len(groups))
+            built |= self._together([ready[one.audience] for one in group], number, len(groups), use)
         return built
 
     def _prepared(
@@ -81,7 +111,8 @@ class AudienceBuilder:
     ) -> SharedAudience:
         if isinstance(prepared, ConfigurationError):
             raise prepared
-        kinds = types_that_matter(request, prepared, sampling=self.sample_rows is not None)
+        sampling, erased = self.sample_rows is not None, self.erased.types
+        kinds = types_that_matter(request, prepared, sampling=sampling, erased=erased)
         try:
             lists = read_lists(cursor, self.lists, prepared)
         except READ_ERRORS as error:
@@ -89,9 +120,9 @@ class AudienceBuilder:
                 raise
             problem = _moved(prepared) or explained(error, prepared)
             raise refusal(request.audience.name, problem) from None
-        return SharedAudience(request, prepared, lists, kinds)
+        return SharedAudience(request, prepared, lists, kinds, is_looked_up=bool(lists or erased))
 
-    def _together(self, audiences: Sequence[SharedAudience], number: int, total: int) -> Built:
+    def _together(self, audiences: Sequence[SharedAudience], number: int, total: int, use: Use) -> Built:
         """Audiences that share files; in smaller groups if reading for all of them fails."""
         built: Built = {}
         waiting = [tuple(audiences)]
@@ -101,7 +132,7 @@ class AudienceBuilder:
             self.progress(SourceProgress(SourceStep.READ, names, number, total))
             with self.cursors() as cursor, _reading(names):
                 found = GroupReader(cursor, self.files, self.sample_rows is not None).read(group)
-                built |= self._built(cursor, found, {one.name: one for one in group})
+                built |= use(cursor, found, {one.name: one for one in group})
                 if found.audiences:
                     self.progress(SourceProgress(SourceStep.READ, names, number, total, found.rows))
             if found.apart:
@@ -110,9 +141,7 @@ class AudienceBuilder:
                 waiting[:0] = [tuple(known[one.audience] for one in part) for part in parts]
         return built
 
-    def _built(
-        self, cursor: duckdb.DuckDBPyConnection, found: ReadGroup, group: Mapping[str, SharedAudience]
-    ) -> Built:
+    def _built(self, cursor: duckdb.DuckDBPyConnection, found: ReadGroup, group: Group) -> Built:
         """Once all rows were read: a file that moved meanwhile explains every other problem."""
         refused = {name: _moved(group[name].prepared) or problem for name, problem in found.refused.items()}
         fine: dict[int, SharedAudience] = {}
@@ -123,6 +152,7 @@ class AudienceBuilder:
                 fine[audience] = one
         built: Built = {}
         if fine:
+            erased = self.erased.drop(cursor, found.staged)
             exclusions, lost = self._excluded(cursor, found.staged, fine)
             kept = tuple(map(found.staged.counts, range(len(found.staged.scan.identifiers))))
             apart: set[tuple[int, ListColumn]] = set()
@@ -140,6 +170,7 @@ class AudienceBuilder:
                 self.lists,
                 found.staged,
                 found.rows,
+                erased,
                 exclusions,
                 kept,
                 fine,

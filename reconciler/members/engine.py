@@ -8,11 +8,13 @@ from typing import Self
 
 import duckdb
 
+from reconciler.core.erasure import NO_ERASURES, ErasureList
 from reconciler.core.members import (
     AudienceRequest,
     Batch,
     BuiltAudience,
     Delta,
+    ErasedRows,
     Identifiers,
     Kind,
     ReadList,
@@ -28,6 +30,7 @@ from reconciler.members import delta, lookup
 from reconciler.members.builder import AudienceBuilder
 from reconciler.members.data_root import DataRoot
 from reconciler.members.database import connect, storage_errors
+from reconciler.members.erased import ErasedMembers
 from reconciler.members.file_sets import FileSets
 from reconciler.members.identities import identify
 from reconciler.members.intake import Intake
@@ -50,6 +53,7 @@ class DuckDbEngine:
         memory_limit: str = "1GB",
         threads: int | None = None,
         check: Callable[[], None] = lambda: None,
+        erasures: ErasureList = NO_ERASURES,
     ) -> None:
         """`check` is called time and again while files are read, and raises when somebody asks to stop."""
         self._sample_rows = sample_rows
@@ -63,7 +67,8 @@ class DuckDbEngine:
             )
         self._files = FileSets(Intake(root, self._scratch.folder / "unpacked", check))
         self._snapshots = Snapshots(self._scratch.folder, fetch, key)
-        self._lists = Lists(self._snapshots)
+        self._erased = ErasedMembers(erasures)
+        self._lists = Lists(self._snapshots, self._erased)
         self._missing: dict[tuple[SnapshotRef, frozenset[SnapshotRef]], int] = {}
 
     def __enter__(self) -> Self:
@@ -83,18 +88,27 @@ class DuckDbEngine:
         today: date,
         progress: Callable[[SourceProgress], None],
     ) -> Mapping[str, BuiltAudience]:
-        builder = AudienceBuilder(
+        return self._builder(self._sample_rows, progress).build(requests, today)
+
+    def erased_rows(self, requests: Sequence[AudienceRequest], today: date) -> ErasedRows:
+        return self._builder(None, lambda _: None).erased_rows(requests, today)
+
+    def _builder(
+        self, sample_rows: int | None, progress: Callable[[SourceProgress], None]
+    ) -> AudienceBuilder:
+        return AudienceBuilder(
             self._stoppable,
             self._files.looked_up_again(),
             self._snapshots,
             self._lists,
-            self._sample_rows,
+            self._erased,
+            sample_rows,
             progress,
         )
-        return builder.build(requests, today)
 
     def identify(self, audiences: Sequence[Audience]) -> SourceIdentities:
-        return identify(self._files.intake.root, audiences, self._sample_rows)
+        erased = self._erased.erasures.fingerprint
+        return identify(self._files.intake.root, audiences, self._sample_rows, erased)
 
     def listed(
         self, lists: Sequence[Exclusion], kinds: Sequence[Kind]
@@ -139,6 +153,10 @@ class DuckDbEngine:
             return
         with storage_errors("streaming members"), self._unbroken() as cursor:
             yield from delta.batches(cursor, self._snapshots, delta.refs(holding, moving), moving, size)
+
+    def erased(self, snapshot: SnapshotRef, kind: Kind) -> SnapshotRef:
+        with storage_errors("searching a snapshot"), self._stoppable() as cursor:
+            return self._erased.members(cursor, self._snapshots, snapshot, kind)
 
     def file(self, snapshot: SnapshotRef) -> str:
         with storage_errors("finding a snapshot"), self._stoppable() as cursor:

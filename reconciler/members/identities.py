@@ -31,6 +31,7 @@ def identify(
     root: DataRoot,
     audiences: Sequence[Audience],
     sample_rows: int | None,
+    erased: str = "",
 ) -> SourceIdentities:
     """Return the files of audiences as they are now; each pattern is resolved once."""
     seen_at = time_ns()
@@ -43,7 +44,7 @@ def identify(
                 found[one] = root.identities(one)
         if all(found[one] for one in patterns):
             files[audience.name] = tuple(file for one in patterns for file in found[one])
-    return SourceIdentities(engine_version(), sample_rows, seen_at, files)
+    return SourceIdentities(engine_version(), sample_rows, seen_at, files, erased)
 
 
 def _patterns(audience: Audience) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from reconciler.core.members import (
     Batch,
     BuiltAudience,
     Delta,
+    ErasedRows,
     Identifiers,
     Kind,
     ReadList,
@@ -31,10 +32,16 @@ class LazyEngine:
     """Implements `core.ports.MemberEngine` with the engine of `open_engine`; threads may share it."""
 
     def __init__(
-        self, root: DataRoot, sample_rows: int | None, open_engine: Callable[[], "DuckDbEngine"]
+        self,
+        root: DataRoot,
+        sample_rows: int | None,
+        erased: str,
+        open_engine: Callable[[], "DuckDbEngine"],
     ) -> None:
+        """`erased` is the fingerprint of the erasure list of the engine."""
         self._root = root
         self._sample_rows = sample_rows
+        self._erased = erased
         self._open_engine = open_engine
         self._opened: DuckDbEngine | None = None
         self._opening = threading.Lock()
@@ -51,7 +58,7 @@ class LazyEngine:
             self._opened.close()
 
     def identify(self, audiences: Sequence[Audience]) -> SourceIdentities:
-        return identify(self._root, audiences, self._sample_rows)
+        return identify(self._root, audiences, self._sample_rows, self._erased)
 
     def build(
         self,
@@ -90,6 +97,12 @@ class LazyEngine:
 
     def batches(self, holding: SegmentState, size: int) -> Iterator[Batch]:
         return self._engine.batches(holding, size)
+
+    def erased(self, snapshot: SnapshotRef, kind: Kind) -> SnapshotRef:
+        return self._engine.erased(snapshot, kind)
+
+    def erased_rows(self, requests: Sequence[AudienceRequest], today: date) -> ErasedRows:
+        return self._engine.erased_rows(requests, today)
 
     def file(self, snapshot: SnapshotRef) -> str:
         return self._engine.file(snapshot)

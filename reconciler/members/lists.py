@@ -9,6 +9,7 @@ from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import ListMatches, ReadList, SnapshotRef
 from reconciler.core.model import HASHINGS, Hashing, IdentifierType
 from reconciler.members import identifier_sql as sql
+from reconciler.members.erased import ErasedMembers
 from reconciler.members.file_stamp import FileStamp
 from reconciler.members.identifier_sql import Class
 from reconciler.members.line_breaks import line_break
@@ -42,8 +43,9 @@ class ListColumn:
 class Lists:
     """The columns that one process has read, in the folder of its snapshots."""
 
-    def __init__(self, snapshots: Snapshots) -> None:
+    def __init__(self, snapshots: Snapshots, erased: ErasedMembers) -> None:
         self._snapshots = snapshots
+        self._erased = erased
         self._columns: dict[Key, ListColumn] = {}
         self._members: dict[tuple[tuple[ListColumn, ...], Hashing], SnapshotRef] = {}
 
@@ -78,6 +80,7 @@ class Lists:
         found_usable = f"(SELECT value, class FROM list_column WHERE {sql.usable('class')})"
         values, _ = self._snapshots.written(cursor, f"SELECT value, class FROM {found_usable}")
         named = f"(SELECT value, class, {DIGEST} AS member FROM {found_usable})"
+        remembered = self._not_erased(cursor, kind)
         is_never_hashed = HASHINGS[kind] == (Hashing.NONE,)
         recognised = (
             f"SELECT value AS key, member FROM {named}" if is_never_hashed else sql.keys(named, "member")
@@ -88,13 +91,20 @@ class Lists:
             keys=keys,
             sizes=tuple((found, distinct) for found, distinct, *_ in counts if found < Class.EMPTY),
             members=self._snapshots.keep(
-                cursor, f"SELECT DISTINCT {DIGEST} AS member FROM {found_usable}", Hashing.SHA256
+                cursor, f"SELECT DISTINCT {DIGEST} AS member FROM {found_usable} {remembered}", Hashing.SHA256
             ),
             present=sum(n for found, _, n, _ in counts if found != Class.EMPTY),
             invalid=sum(n for found, _, n, _ in counts if found >= Class.FLAWED),
         )
         cursor.execute("DROP TABLE list_column")
         return found
+
+    def _not_erased(self, cursor: duckdb.DuckDBPyConnection, kind: IdentifierType) -> str:
+        """The state stores no erased member of a list; the list excludes them all the same."""
+        if kind not in self._erased.types:
+            return ""
+        self._erased.load(cursor)
+        return f"WHERE NOT {self._erased.test('value', 'class', kind)}"
 
     def members(
         self, cursor: duckdb.DuckDBPyConnection, columns: tuple[ListColumn, ...], hashing: Hashing

@@ -19,12 +19,16 @@ Listed = tuple[ListedIdentifiers, IdentifierType, ListColumn]
 
 @dataclass(frozen=True, slots=True)
 class SharedAudience:
-    """`kinds` are the types that matter, in a fixed order: wanted ones, and those that exclude or sample."""
+    """`kinds` are the types that matter, in a fixed order: wanted ones, and those that drop rows or sample.
+
+    `is_looked_up`: its rows are compared with lists, or with the erasure list.
+    """
 
     request: AudienceRequest
     prepared: PreparedAudience
     lists: tuple[Listed, ...]
     kinds: tuple[IdentifierType, ...]
+    is_looked_up: bool
 
     @property
     def name(self) -> str:
@@ -43,10 +47,11 @@ class SharedAudience:
 
 
 def types_that_matter(
-    request: AudienceRequest, prepared: PreparedAudience, *, sampling: bool
+    request: AudienceRequest, prepared: PreparedAudience, *, sampling: bool, erased: frozenset[IdentifierType]
 ) -> tuple[IdentifierType, ...]:
     excluding = {kind for one in prepared.lists for kind in one.columns}
-    matters = {kind for kind, _ in request.kinds} | excluding | (set(prepared.columns) if sampling else set())
+    sampled = set(prepared.columns) if sampling else set()
+    matters = {kind for kind, _ in request.kinds} | excluding | erased | sampled
     return tuple(kind for kind in IdentifierType if kind in matters and kind in prepared.columns)
 
 
@@ -72,5 +77,5 @@ def shared_scan(audiences: Sequence[SharedAudience], *, sampling: bool) -> Share
         for one, indexes in zip(audiences, mine, strict=True)
     )
     people = tuple(dict.fromkeys(mine)) if sampling else ()
-    listed = any(one.lists for one in audiences)
+    listed = any(one.is_looked_up for one in audiences)
     return SharedScan(audiences[0].prepared.table, columns, choosers, people, listed)

@@ -48,6 +48,7 @@ class StagedTargets:
     lists: Lists
     staged: StagedRows
     rows: int
+    erased: Mapping[int, int]
     exclusions: Exclusions
     kept: Sequence[Counts]
     audiences: Mapping[int, SharedAudience]
@@ -68,6 +69,7 @@ class StagedTargets:
                 built[audience][kind] = counts[column[0]].target(
                     audience,
                     self.rows,
+                    self.erased.get(audience, 0),
                     column[1],
                     wanted.get(audience, EMPTY_SNAPSHOT),
                     suppressed.get(audience, EMPTY_SNAPSHOT),
@@ -182,6 +184,7 @@ class ColumnCounts:
         self,
         audience: int,
         rows: int,
+        erased: int,
         hashing: Hashing,
         members: SnapshotRef,
         suppressed: SnapshotRef,
@@ -199,7 +202,8 @@ class ColumnCounts:
             drops[reason] += n
             if reason is DropReason.MALFORMED:
                 malformed[sql.FLAWS[found - Class.FLAWED]] += n
-        drops[DropReason.FILTERED] = rows - self.looked(audience).total()
+        drops[DropReason.FILTERED] = rows - erased - self.looked(audience).total()
+        drops[DropReason.ERASED] = erased
         drops[DropReason.SUPPRESSED] = sum(self.suppressed.get(audience, NOTHING).values())
         drops[DropReason.EXCLUDED] = sum(lost.values()) - drops[DropReason.SUPPRESSED]
         drops[DropReason.NOT_SAMPLED] = sum(unsampled.values())

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from support.fakes.members import Found, ListFile, MemoryEngine, People
 from support.source_project import build
 
+from reconciler.core.erasure import NO_ERASURES, ErasureList, added
 from reconciler.core.errors import StorageError
 from reconciler.core.members import (
     EMPTY_SNAPSHOT,
@@ -52,12 +54,13 @@ class World:
     look: Callable[[SnapshotRef], frozenset[str]]
 
 
-def memory() -> World:
+def memory(erasures: ErasureList = NO_ERASURES) -> World:
     engine = MemoryEngine()
+    engine.erasures = erasures
     return World(engine, lambda members, hashing: engine.snapshot(frozenset(members)), engine.members)
 
 
-def duck(work: Path, **options: int) -> World:
+def duck(work: Path, **options: Any) -> World:
     engine = DuckDbEngine(LocalFolder(work), work / "members", never, b"k" * 32, None, **options)
 
     def put(members: Iterable[str], hashing: Hashing) -> SnapshotRef:
@@ -104,6 +107,21 @@ def written(name: str, hashing: Hashing) -> str:
 
 def people(names: str, hashing: Hashing = Hashing.NONE) -> frozenset[str]:
     return frozenset(written(name, hashing) for name in names.split())
+
+
+ERASED = added(ErasureList(keys=(b"e" * 32,)), {EMAIL: ["a@x.yy"], CUSTOMER: ["a", "c"]}, ())
+
+
+@FORMS
+def test_erased_members_are_found_in_a_snapshot(hashing: Hashing, tmp_path: Path) -> None:
+    kind = (EMAIL if hashing != Hashing.NONE else CUSTOMER, hashing)
+    names = "a@x.yy b@x.yy" if hashing != Hashing.NONE else "a b c"
+    for world in (memory(ERASED), duck(tmp_path, erasures=ERASED)):
+        held = world.put(people(names, hashing), hashing)
+        found = people("a@x.yy" if hashing != Hashing.NONE else "a c", hashing)
+        assert world.look(world.engine.erased(held, kind)) == found
+        assert world.engine.erased(EMPTY_SNAPSHOT, kind) == EMPTY_SNAPSHOT
+        assert world.engine.erased(held, (IdentifierType.PHONE_NUMBER, hashing)) == EMPTY_SNAPSHOT
 
 
 def holding(hashing: Hashing = Hashing.NONE, **parts: object) -> SegmentState:

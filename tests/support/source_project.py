@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from reconciler.core.erasure import NO_ERASURES, ErasureList, added
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import AudienceRequest, DropReason, Kind, SnapshotRef, TargetMembers
 from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType, Source, SourceLocation
@@ -40,6 +41,7 @@ class Project:
     work: Path
     audience: Audience
     sample_rows: int | None = None
+    erasures: ErasureList = NO_ERASURES
 
     def write(self, name: str, content: str | bytes) -> None:
         path = self.root / name
@@ -63,12 +65,21 @@ class Project:
         return self
 
     def build(self, *wanted: tuple[IdentifierType, Hashing]) -> list[tuple[frozenset[str], TargetMembers]]:
-        with DuckDbEngine(LocalFolder(self.root), self.work, never, b"k" * 32, self.sample_rows) as engine:
+        with self.engine() as engine:
             targets = build(engine, self.audience, wanted)
             for target in targets.values():
                 assert target.rows == target.members.count + sum(count for _, count in target.drops)
                 assert target.dropped(DropReason.MALFORMED) == sum(count for _, count in target.malformed)
             return [(look(engine, targets[kind].members), targets[kind]) for kind in wanted]
+
+    def engine(self) -> DuckDbEngine:
+        root, key = LocalFolder(self.root), b"k" * 32
+        return DuckDbEngine(root, self.work, never, key, self.sample_rows, erasures=self.erasures)
+
+    def erases(self, kind: IdentifierType, *identifiers: str) -> "Project":
+        before = self.erasures or ErasureList(keys=(b"e" * 32, b"f" * 32))
+        self.erasures = added(before, {kind: identifiers}, ())
+        return self
 
     def emails(self) -> frozenset[str]:
         return self.build((EMAIL, Hashing.NONE))[0][0]

@@ -170,11 +170,11 @@ def series_in(content: bytes | None, month: str) -> SeriesMonth:
 
 
 def encode_erasures(erasures: Erasures) -> Object:
-    return _encode(erasures)
+    return encode_value(erasures)
 
 
 def decode_erasures(data: object) -> Erasures:
-    return _decode(data, Erasures, "erasures")
+    return decode_value(data, Erasures, "erasures")
 
 
 def encode_promotion(lock: PromotionLock) -> Object:

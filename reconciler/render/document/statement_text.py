@@ -261,6 +261,7 @@ _WHY = {
 DROP_WORDS = {
     DropReason.FILTERED: "filtered by where",
     DropReason.SUPPRESSED: "suppressed",
+    DropReason.ERASED: "erased",
     DropReason.EXCLUDED: "excluded",
     DropReason.NOT_SAMPLED: "outside the sample",
     DropReason.EMPTY: "empty",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date
 
+from reconciler.core.erasure import NO_ERASURES
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.members import (
     EMPTY_SNAPSHOT,
@@ -13,6 +14,8 @@ from reconciler.core.members import (
     Batch,
     BuiltAudience,
     Delta,
+    DropReason,
+    ErasedRows,
     Identifiers,
     Kind,
     ListMatches,
@@ -103,6 +106,7 @@ class MemoryEngine:
 
     def __init__(self) -> None:
         self.version = "1"
+        self.erasures = NO_ERASURES
         self.written, self.now = 0, 10**18
         self.read: list[str] = []
         self.people: dict[str, People] = {}
@@ -139,7 +143,7 @@ class MemoryEngine:
             for one in audiences
             if one.name not in self.broken
         }
-        return SourceIdentities(self.version, None, self.now, files)
+        return SourceIdentities(self.version, None, self.now, files, self.erasures.fingerprint)
 
     def _built(self, request: AudienceRequest) -> BuiltAudience:
         audience = request.audience
@@ -181,7 +185,7 @@ class MemoryEngine:
         return ReadList(
             files=declared.files,
             identifier_type=kind,
-            members=self.snapshot(file.members),
+            members=self.snapshot(file.members - self._on_list(file.members, (kind, Hashing.SHA256))),
             present=len(file.members) + file.invalid,
             invalid=file.invalid,
             max_shrink=declared.max_shrink,
@@ -214,10 +218,15 @@ class MemoryEngine:
         return len(self.members(before) - frozenset[str]().union(*map(self.members, now)))
 
     def _target(self, people: People, kind: Kind, lists: tuple[ReadList, ...]) -> TargetMembers:
-        members = self.snapshot(people.members.get(kind, frozenset()))
+        wanted = people.members.get(kind, frozenset())
+        members = self.snapshot(wanted - self._on_list(wanted, kind))
         suppressed = self.snapshot(people.suppressed.get(kind, frozenset()))
         return TargetMembers(
-            members=members, suppressed=suppressed, rows=members.count, drops=(), lists=lists
+            members=members,
+            suppressed=suppressed,
+            rows=len(wanted),
+            drops=((DropReason.ERASED, erased),) if (erased := len(wanted) - members.count) else (),
+            lists=lists,
         )
 
     def suppressed(self, holding: SegmentState, target: TargetMembers) -> SnapshotRef:
@@ -268,6 +277,21 @@ class MemoryEngine:
             adding = len(priority_removes) <= start < len(priority_removes) + len(adds)
             yield Batch("add" if adding else "remove", start, end, Identifiers(everything[start:end]))
             moving = replace(moving, acknowledged=end)
+
+    def erased(self, snapshot: SnapshotRef, kind: Kind) -> SnapshotRef:
+        return self.snapshot(self._on_list(self.members(snapshot), kind))
+
+    def erased_rows(self, requests: Sequence[AudienceRequest], today: date) -> ErasedRows:
+        """Each member of an audience is a row of its own."""
+        found: dict[IdentifierType, set[str]] = {}
+        for request in requests:
+            for kind in request.kinds:
+                held = self.people[request.audience.name].members.get(kind, frozenset())
+                found.setdefault(kind[0], set()).update(self._on_list(held, kind))
+        return ErasedRows({one: Identifiers(sorted(values)) for one, values in found.items()})
+
+    def _on_list(self, members: frozenset[str], kind: Kind) -> frozenset[str]:
+        return frozenset(one for one in members if self.erasures and self.erasures.holds(*kind, one))
 
     def file(self, snapshot: SnapshotRef) -> str:
         self.members(snapshot)
