@@ -39,6 +39,7 @@ COMMANDS = {
     "audit": "Show the log of runs, and verify that it is whole",
     "explain": "Show why one address changes, and why rows are dropped",
     "find": "Find identifiers in segments, exclusion lists and saved versions",
+    "erase": "Erase identifiers: at Criteo, in the state and its saved versions",
     "auth": "Get and store Criteo's consent; show when it expires",
     "state": "Show, restore, rebuild and move the state; manage its lock",
     "codeowners": "Generate CODEOWNERS rules from `access`",

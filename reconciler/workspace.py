@@ -15,6 +15,7 @@ from reconciler.connections import ConnectionFactory
 from reconciler.core.consent.model import expiry_note
 from reconciler.core.credential import Credential, CredentialRole
 from reconciler.core.desired_state import DesiredState
+from reconciler.core.erasure import ErasureList
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Address
@@ -132,17 +133,39 @@ class Workspace:
     def engine(self, state: StateReader) -> MemberEngine:
         return self._engine(self.data(), self.desired.environment.sample_rows, state)
 
+    def erasing_engine(self, state: StateReader, erasures: ErasureList) -> MemberEngine:
+        """Return an engine with an erasure list that is not stored yet. It reads all rows of sources."""
+        try:
+            root = self.data()
+        except ConfigurationError:  # no row can be read; what the state holds is erased all the same
+            root = LocalFolder(self.cache())
+        return self._opened(root, None, state.key(), state.snapshot_file, erasures)
+
+    def engine_of(
+        self, key: bytes, fetch: Callable[[SnapshotRef], str], erasures: ErasureList
+    ) -> MemberEngine:
+        """Return an engine for the snapshots of a state elsewhere. It reads no source."""
+        return self._opened(LocalFolder(self.cache()), None, key, fetch, erasures)
+
     def engine_over(self, folder: Path, state: StateReader) -> MemberEngine:
         """Return an engine that reads all members in the files of a folder, without sampling."""
         return self._engine(LocalFolder(folder), None, state)
 
     def _engine(self, root: DataRoot, sample_rows: int | None, state: StateReader) -> MemberEngine:
-        key, erasures = state.key(), state.erasures()
+        return self._opened(root, sample_rows, state.key(), state.snapshot_file, state.erasures())
 
+    def _opened(
+        self,
+        root: DataRoot,
+        sample_rows: int | None,
+        key: bytes,
+        fetch: Callable[[SnapshotRef], str],
+        erasures: ErasureList,
+    ) -> MemberEngine:
         def opened() -> "DuckDbEngine":
             from reconciler.members.engine import DuckDbEngine
 
-            fetch, limit, check = state.snapshot_file, self._settings.memory_limit, self.clock.check
+            limit, check = self._settings.memory_limit, self.clock.check
             return DuckDbEngine(
                 root, self.cache(), fetch, key, sample_rows, limit, check=check, erasures=erasures
             )

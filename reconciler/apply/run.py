@@ -134,7 +134,7 @@ def _leaving(tools: ApplyContext, ledger: StateRecorder, removal: Removal) -> Jo
 
 def _remove(tools: ApplyContext, ledger: StateRecorder, removal: Removal) -> None:
     for departure in removal.departures:
-        remove_suppressed(tools, ledger, removal, departure)
+        remove_suppressed(tools, ledger, Route.to(removal.spec), departure)
 
 
 def _emptying(tools: ApplyContext, ledger: StateRecorder, change: Teardown) -> Job:

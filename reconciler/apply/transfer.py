@@ -8,7 +8,6 @@ from reconciler.core.errors import CallTooLargeError, CancelledError, OutcomeUnk
 from reconciler.core.events import BatchAcknowledged, TransferStarted
 from reconciler.core.members import Batch
 from reconciler.core.model import Address, SegmentSpec
-from reconciler.core.plan.changes import Removal
 from reconciler.core.plan.observed import Departure, MemberDiff
 from reconciler.core.plan.rejections import failure, nothing_accepted
 from reconciler.core.plan.steps import SendMembers
@@ -49,22 +48,21 @@ def send_members(tools: ApplyContext, ledger: StateRecorder, route: Route, step:
     ledger.put(address, slot, knowledge.complete_transfer(holding, tools.clock.now()))
 
 
-def remove_suppressed(
-    tools: ApplyContext, ledger: StateRecorder, removal: Removal, departure: Departure
-) -> None:
+def remove_suppressed(tools: ApplyContext, ledger: StateRecorder, route: Route, departure: Departure) -> None:
     """Remove only suppressed members from a segment: the first phase of a transfer that skips the rest.
 
     If the segment may hold other members to be removed, the transfer is left as an interrupted transfer.
     """
-    address, slot = removal.spec.address, departure.slot
+    address, slot = route.address, departure.slot
     before = ledger.holding(address, slot)
     base, maybe, urgent = departure.base, departure.maybe, departure.urgent
     target = tools.engine.without(before.key.hashing, base, urgent)
     size = tools.engine.delta(base, maybe, target, urgent)
-    step = SendMembers(slot, target, MemberDiff(base, maybe, urgent, size, abandoned=True))
+    diff = MemberDiff(base, maybe, urgent, size, abandoned=True)
+    step = SendMembers(slot, target, diff, departure.not_before)
     holding = _begun(tools, before, step)
     tools.emit(TransferStarted(address, size.priority_removes, 0))
-    holding = _send_all(tools, ledger, Route.to(removal.spec), step, holding, size.priority_removes)
+    holding = _send_all(tools, ledger, route, step, holding, size.priority_removes)
     others = size.total > size.priority_removes
     ledger.put(address, slot, holding if others else knowledge.complete_transfer(holding, tools.clock.now()))
 

@@ -11,12 +11,16 @@ from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 
+from reconciler.core.erasure import ErasureList
 from reconciler.core.errors import StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.ports import StateWriter
 from reconciler.core.state.codec import decode_state, dump, encode_state, parse
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.disk.atomic import os_errors, writing
+from reconciler.state.erasure_files import KEYS as ERASURE_KEYS
+from reconciler.state.erasure_files import LIST as ERASURE_LIST
+from reconciler.state.erasure_files import erasure_list, keys_content, list_content
 from reconciler.state.local_layout import KEY_LENGTH, occupied
 
 _AGAIN = "copy it once more, or export again: `reconciler state export ENV FILE`"
@@ -30,6 +34,7 @@ def write_archive(
     path: Path,
     saved: StateVersion,
     key: bytes,
+    erasures: ErasureList,
     checked: Callable[[SnapshotRef], str],
     noted: Callable[[Path], None],
 ) -> None:
@@ -50,6 +55,9 @@ def write_archive(
     with writing(path, noted) as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
         archive.writestr(STATE, dump(encode_state(saved)))
         archive.writestr(KEY, key)
+        if erasures.keys:
+            archive.writestr(ERASURE_LIST, list_content(erasures))
+            archive.writestr(ERASURE_KEYS, keys_content(erasures))
         for snapshot in _ordered(saved):
             source = Path(checked(snapshot))
             archive.write(source, _entry(snapshot.digest))
@@ -65,6 +73,7 @@ class Archive:
         with _whole():
             self.state = _saved_state(self._read(STATE))
             self.key = self._read(KEY)
+            self.erasures = erasure_list(self._optional(ERASURE_LIST), lambda: self._optional(ERASURE_KEYS))
             self._sums = json.loads(self._read(SUMS))
             if len(self.key) != KEY_LENGTH or not isinstance(self._sums, dict):
                 raise ValueError
@@ -73,6 +82,10 @@ class Archive:
         if self._archive.getinfo(name).file_size > LARGEST_DOCUMENT:
             raise _too_large(f"{name} in it has more than {LARGEST_DOCUMENT >> 20} MiB")
         return self._archive.read(name)
+
+    def _optional(self, name: str) -> bytes | None:
+        """An export of a state without erasures has no list."""
+        return self._read(name) if name in self._archive.namelist() else None
 
     def extract(self, snapshot: SnapshotRef, folder: Path) -> Path:
         """Extract a file and compare its checksum."""
@@ -86,7 +99,8 @@ class Archive:
 
 
 def import_archive(
-    archive: Archive,
+    saved: StateVersion,
+    key: bytes,
     state: StateWriter,
     environment: str,
     checked: Callable[[SnapshotRef], str],
@@ -99,7 +113,6 @@ def import_archive(
     Snapshots come first, so that no resource state exists without them. `checked` extracts a snapshot after
     its content matched its name under the archive's key.
     """
-    saved = archive.state
     if saved.head.environment != environment:
         raise StorageError(
             f"the file holds the state of {saved.head.environment}, not of {environment}",
@@ -116,7 +129,7 @@ def import_archive(
     for snapshot in _ordered(saved):
         check()
         state.store_snapshot(snapshot, checked(snapshot))
-    state.initialize(head, archive.key)
+    state.initialize(head, key)
     for resource in saved.resources:
         state.write(resource)
     return head

@@ -22,6 +22,7 @@ COMMANDS = [
     ("validate",),
     ("doctor", "sandbox"),
     ("find", "sandbox"),
+    ("erase", "sandbox", "--plan"),
     ("state", "show", "sandbox"),
     ("state", "history", "sandbox"),
     ("state", "lock", "list", "sandbox"),
@@ -166,6 +167,6 @@ def test_every_published_schema_is_that_of_a_command() -> None:
         kind.replace("_", "-")
         for kind in (
             "status", "explain", "validate", "doctor", "state", "state_history", "state_lock", "auth_status",
-            "verification", "diff", "report", "find", "audit",
+            "verification", "diff", "report", "find", "erase", "audit",
         )
     }  # fmt: skip

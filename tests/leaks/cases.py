@@ -64,6 +64,8 @@ OFFLINE = {
                  "--data-root", "data"), ("explain", "sandbox", "raw/buyers", "--json")],
     "dump": [("dump", "sandbox"), ("dump", "sandbox", "--out", "dumped")],
     "find": [("find", "sandbox"), ("find", "sandbox", "--json")],
+    "erase": [("erase", "sandbox", "--plan"), ("erase", "sandbox", "--yes", "--json", "--actor", "mona"),
+              ("erase", "sandbox", "--rotate-key", "--yes")],
     "codeowners": [("codeowners", "--admins", "@acme/a", "--owners", "@acme/b", "--check",
                     "data/people.csv")],
     "completion": [("completion", "bash"), ("completion", "zsh"), ("completion", "fish")],
@@ -108,13 +110,21 @@ CODES = {
 }
 """How a row ends where it can't end with 0: manifests are in the way, and people are no CODEOWNERS; a folder
 has no lock to break, one apply keeps nothing, and no git is here to merge with."""
-ODD = {"--from": 0, "--base": 3, "--detailed-exitcode": 2, "--approved-digest": 6, "--head": 10}
+ODD = {
+    "--from": 0,
+    "--base": 3,
+    "--detailed-exitcode": 2,
+    "--approved-digest": 6,
+    "--rotate-key": 3,
+    "--head": 10,
+}
 """The exit code of rows with these options: there are changes, and their digest is not known beforehand."""
 FIRST = {"show": ("plan", "sandbox", "--quiet", "--out", "p.json"),
          "verify": ("emulator", "advance", "sandbox", "1d")}  # fmt: skip
 """What must have been run before."""
-GIVEN = {"find": "\n".join((*(one.email for one in MARKERS.people), *(one.customer for one in MARKERS.people),
-                             *(one.phone for one in MARKERS.misfits), *MARKERS.hashes))}  # fmt: skip
+PERSONS = "\n".join((*(one.email for one in MARKERS.people), *(one.customer for one in MARKERS.people),
+                     *(one.phone for one in MARKERS.misfits), *MARKERS.hashes))  # fmt: skip
+GIVEN = {"find": PERSONS, "erase": PERSONS}
 """What they read from standard input."""
 LOST = frozenset({"state rebuild"})
 """Before each of their runs the state is lost."""

@@ -52,7 +52,7 @@ def command(stop: object, /, options: ExportOptions) -> None:
             head = _head(state, environment)
             saved = StateVersion(head, state.resources(), space.clock.now())
             with scratch_dir(space) as scratch, space.verifier(state.snapshot_file, state.key()) as verifier:
-                write_archive(path, saved, state.key(), verifier.file, scratch.note)
+                write_archive(path, saved, state.key(), state.erasures(), verifier.file, scratch.note)
             entry.changed("exported", (one.address for one in saved.resources))
     click.echo(f"{environment}: exported serial {head.serial}, {addresses(saved)}")
     click.echo(f"  the file is readable by you alone; {PERSONAL}. Remove it once it is imported.", err=True)

@@ -1,7 +1,7 @@
 """`state import`: an exported state, where there is none yet."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +20,14 @@ from reconciler.commands.support.options import (
 )
 from reconciler.commands.support.session import open_session
 from reconciler.core.audit.model import RunCommand
+from reconciler.core.erasure import ErasureList, merged
 from reconciler.core.members import SnapshotRef
+from reconciler.core.ports import MemberEngine
+from reconciler.core.state.model import StateVersion
+from reconciler.operations.rewrite_snapshots import SnapshotRewriter
 from reconciler.render.numbers import stamp
 from reconciler.state.archive import Archive, import_archive, unpacking
+from reconciler.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +62,19 @@ def command(stop: object, /, options: ImportOptions) -> None:
             entry,
         ),
     ):
+        space, held = session.space, merged(state.erasures(), archive.erasures)
         saved = archive.state
         question = f"Import {addresses(saved)}, as of {stamp(saved.saved_at)}, into {environment}?"
-        confirm(options.yes, question, session.space.desired.environment)
-        head = import_archive(archive, state, environment, verifier.file, session.space.clock.check)
+        confirm(options.yes, question, space.desired.environment)
+        if held != state.erasures():
+            state.write_erasures(held)
+        fetch = _unpacked(archive, scratch.folder)
+        saved, rewritten = _without_erased(space, saved, space.engine_of(archive.key, fetch, held), held)
+
+        def checked(snapshot: SnapshotRef) -> str:
+            return rewritten.get(snapshot) or verifier.file(snapshot)
+
+        head = import_archive(saved, archive.key, state, environment, checked, space.clock.check)
         if head != saved.head:
             entry.changed("imported", (one.address for one in saved.resources))
     if head == saved.head:
@@ -69,6 +83,20 @@ def command(stop: object, /, options: ImportOptions) -> None:
         click.echo(f"{environment}: imported {addresses(saved)}, as of {stamp(saved.saved_at)}")
     click.echo(f"  serial {head.serial}; next: `reconciler plan {environment}`")
     click.echo(f"  remove the file: {PERSONAL}", err=True)
+
+
+def _without_erased(
+    space: Workspace, saved: StateVersion, engine: MemberEngine, held: ErasureList
+) -> tuple[StateVersion, dict[SnapshotRef, str]]:
+    """Return the state without erased members, and the files of its new snapshots.
+
+    Members of a pending erasure stay known: they may still be at Criteo, and `erase` removes them.
+    """
+    files: dict[SnapshotRef, str] = {}
+    if not held or held.is_pending:
+        return saved, files
+    rewriter = SnapshotRewriter(engine, files.__setitem__, space.desired.environment.api.grace_period)
+    return replace(saved, resources=tuple(map(rewriter.resource, saved.resources))), files
 
 
 def _unpacked(archive: Archive, folder: Path) -> Callable[[SnapshotRef], str]:

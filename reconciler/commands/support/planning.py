@@ -89,6 +89,12 @@ def make_teardown(
     return PlanResult(plan, seen.observed, engine)
 
 
+def _pending_erasure(environment: str, state: StateReader) -> tuple[str, ...]:
+    if not state.erasures().is_pending:
+        return ()
+    return (f"an erasure is not complete: `reconciler erase {environment} --yes` resumes it",)
+
+
 def earlier_readings(state: StateReader, *, read_sources: bool) -> EarlierReadings:
     """Return the readings of earlier runs; none if the user asks to read all sources."""
     return EarlierReadings(state.key(), ReadRecords() if read_sources else state.read_records())
@@ -121,5 +127,6 @@ def make_plan(
     observed = space.dated(seen)
     progress.doing("")
     space.clock.check()
-    desired = replace(space.desired, notes=(*space.desired.notes, *space.notes()))
+    pending = _pending_erasure(space.desired.environment.name, state)
+    desired = replace(space.desired, notes=(*space.desired.notes, *space.notes(), *pending))
     return PlanResult(create_plan(desired, observed, addresses), observed, engine)

@@ -51,6 +51,7 @@ class RunCommand(StrEnum):
 
     APPLY = "apply"
     TEARDOWN = "teardown"
+    ERASE = "erase"
     VERIFY = "verify"
     STATE_EXPORT = "state export"
     STATE_IMPORT = "state import"

@@ -35,13 +35,23 @@ class MemberDiff:
 class Departure:
     """Suppressed members (`urgent`) that one segment holds (`base`) or may hold (`maybe`).
 
-    `base` and `maybe` apply after an unfinished transfer was abandoned.
+    `base` and `maybe` apply after an unfinished transfer was abandoned. The removal waits until `not_before`.
     """
 
     slot: MemberSlot
     base: SnapshotRef
     maybe: SnapshotRef
     urgent: SnapshotRef
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedAtAddress:
+    """The erased members to remove from the segments of one address."""
+
+    address: Address
+    credential: str
+    departures: tuple[Departure, ...]
 
 
 class TeardownEnd(StrEnum):

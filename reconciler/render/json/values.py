@@ -30,6 +30,7 @@ class DocumentKind(Enum):
     DIFF = "diff"
     REPORT = "report"
     FIND = "find"
+    ERASE = "erase"
     AUDIT = "audit"
 
 

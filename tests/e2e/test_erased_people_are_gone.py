@@ -1,0 +1,147 @@
+"""An erasure reaches each segment, list and saved version, and nothing brings the members back."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support.cli import Project
+
+pytestmark = pytest.mark.promise("private")
+
+EMAIL, CUSTOMER = "person7@example.com", "customer-0007"
+DIGEST = hashlib.sha256(EMAIL.encode()).digest()
+AUDIENCE = """\
+kind: Audience
+name: {name}
+title: {name}
+destinations: [email, customer]
+source: {{files: ["people.csv"]}}
+columns: {{Email: email, CustomerId: id}}
+exclude:
+  - {{files: ["gone.csv"], columns: {{Email: email}}}}
+"""
+
+
+def people(project: Project, *numbers: int) -> None:
+    rows = (f"person{number}@example.com,customer-{number:04}" for number in numbers)
+    (project.root / "data" / "people.csv").write_text("\n".join(["email,id", *rows]) + "\n")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Three audiences in two destinations, three saved versions; `lapsed` is forgotten."""
+    made = Project.make(tmp_path)
+    folder = tmp_path / "environments" / "sandbox"
+    for name in ("loyal", "lapsed"):
+        (folder / f"{name}.yaml").write_text(AUDIENCE.format(name=name))
+    (tmp_path / "data" / "gone.csv").write_text("email\nperson3@example.com\nperson4@example.com\n")
+    people(made, *range(1, 31))
+    made.run("apply", "sandbox", "--yes")
+    people(made, *range(1, 33))
+    made.run("apply", "sandbox", "--yes")
+    (folder / "lapsed.yaml").unlink()
+    made.run("apply", "sandbox", "--yes")
+    return made
+
+
+def held(project: Project) -> dict[str, bool]:
+    """Whether each segment at the emulator holds the person."""
+    with project.emulator() as emulator:
+        return {
+            one.name: not {EMAIL, CUSTOMER, DIGEST.hex()}.isdisjoint(emulator.members(one.id))
+            for one in emulator.segments()
+        }
+
+
+def files_with(project: Project) -> list[str]:
+    """The files of the state that contain the person, in any form."""
+    state = project.root / ".reconciler"
+    forms = (EMAIL.encode(), CUSTOMER.encode(), DIGEST, DIGEST.hex().encode())
+    return sorted(
+        str(one.relative_to(state))
+        for one in state.rglob("*")
+        if one.is_file() and one.suffix != ".sqlite" and any(form in one.read_bytes() for form in forms)
+    )
+
+
+def test_a_person_is_gone_everywhere_and_stays_gone(project: Project) -> None:
+    """From live and forgotten segments and all versions; a source that has them changes nothing."""
+    assert len(held(project)) == 6
+    assert all(held(project).values())
+    assert files_with(project)
+    shown = project.run("erase", "sandbox", "--plan", given=EMAIL).said
+    assert "email/lapsed  segment" in shown
+    assert "customer/loyal  segment" in shown
+    assert EMAIL not in shown
+    assert all(held(project).values())
+    text = project.run("erase", "sandbox", "--yes", "--json", given=EMAIL).said
+    said, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
+    [request] = said["requests"]
+    assert request["completed_at"]
+    assert {one["address"] for one in request["places"]} == {
+        f"{destination}/{name}"
+        for destination in ("email", "customer")
+        for name in ("buyers", "loyal", "lapsed")
+    }
+    assert not any(held(project).values())
+    assert files_with(project) == []
+    assert project.run("find", "sandbox", given=f"{EMAIL}\n{CUSTOMER}").said.endswith(
+        "2 lines read, 0 found.\n"
+    )
+    assert "No changes" in project.run("plan", "sandbox").said
+    people(project, *range(1, 34))
+    project.run("apply", "sandbox", "--yes")
+    assert not any(held(project).values())
+    assert files_with(project) == []
+
+
+def test_a_restore_and_an_earlier_export_do_not_bring_them_back(project: Project) -> None:
+    project.run("state", "export", "sandbox", "earlier.zip")
+    project.run("erase", "sandbox", "--yes", given=EMAIL)
+    project.run("state", "restore", "sandbox", "--serial", "1", "--yes")
+    assert files_with(project) == []
+    state = project.root / ".reconciler" / "state" / "sandbox"
+    for one in state.iterdir():
+        if one.name not in {"erasure.json", "erasure.key", "audit"}:
+            shutil.rmtree(one) if one.is_dir() else one.unlink()
+    project.run("state", "import", "sandbox", "earlier.zip", "--yes")
+    assert files_with(project) == []
+    project.run("apply", "sandbox", "--yes")
+    assert not any(held(project).values())
+    assert files_with(project) == []
+
+
+def test_an_erasure_that_is_not_complete_resumes_without_input(project: Project) -> None:
+    """The list is stored first, so that a plan does not send the members again meanwhile."""
+    with project.emulator() as emulator:
+        [segment] = [one.id for one in emulator.segments() if one.name.startswith("lapsed (email")]
+        emulator.set_read_only(segment, True)
+    said = project.run("erase", "sandbox", "--yes", code=8, given=EMAIL).said
+    assert "the erasure is not complete" in said
+    assert "`reconciler erase sandbox --yes` resumes it" in project.run("plan", "sandbox").said
+    assert files_with(project)
+    with project.emulator() as emulator:
+        emulator.set_read_only(segment, False)
+    project.run("erase", "sandbox", "--yes")
+    assert not any(held(project).values())
+    assert files_with(project) == []
+
+
+def test_the_key_of_the_list_can_be_rotated(project: Project) -> None:
+    project.run("erase", "sandbox", "--yes", given=EMAIL)
+    key = project.root / ".reconciler" / "state" / "sandbox" / "erasure.key"
+    before = key.read_bytes()
+    project.run("erase", "sandbox", "--rotate-key", "--yes")
+    assert key.read_bytes()[: len(before)] == before
+    assert len(key.read_bytes()) == 64
+    people(project, *range(1, 34))
+    project.run("apply", "sandbox", "--yes")
+    assert not any(held(project).values())
+
+
+def test_input_without_an_identifier_erases_nothing(project: Project) -> None:
+    said = project.run("erase", "sandbox", "--yes", code=3, given="\x07\n").said
+    assert "no usable identifier" in said
+    assert "pass --plan" in project.run("erase", "sandbox", code=64, given=EMAIL).said

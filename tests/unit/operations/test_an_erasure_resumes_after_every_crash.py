@@ -1,0 +1,133 @@
+"""A person in five audiences, one forgotten and one with a pending transfer, and kills at each step."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from support.fakes.crash import Crash
+from support.in_memory_environment import (
+    CREDENTIAL,
+    EMAIL,
+    CrashAt,
+    DesiredSegment,
+    InMemoryEnvironment,
+)
+
+from reconciler.apply import ApplyContext
+from reconciler.apply.erase import remove_erased
+from reconciler.core.erasure import ErasedType, ErasureList, ErasureRequest, Erasures
+from reconciler.core.model import Address, Hashing, Retention
+from reconciler.operations.erase_people import ErasurePlan, carry_out, places
+
+pytestmark = pytest.mark.promise("private")
+
+NAMES = ("a", "b", "c", "forgotten", "pending")
+ANN = "Email:sha256:ann"
+
+
+def environment() -> InMemoryEnvironment:
+    """Saved versions hold the person too."""
+    made = InMemoryEnvironment()
+    made.store.keep = Retention()
+    made.wishes = {Address("email", name): DesiredSegment(name) for name in NAMES}
+    made.people = {name: frozenset({"ann", "bob", "cat", f"{name}1"}) for name in NAMES}
+    made.run()
+    made.people["a"] |= {"dan"}
+    made.run()
+    del made.wishes[Address("email", "forgotten")]
+    made.people["pending"] |= {f"new{number}" for number in range(9)}
+    answers = iter([None, "rejected"])
+    made.criteo.fault = lambda operation: next(answers, "rejected") if operation == "add" else None
+    made.run()
+    made.criteo.fault = lambda _operation: None
+    [pending] = [one for one in made.store.reader().resources() if one.address.audience == "pending"]
+    assert pending.current.transfer
+    return made
+
+
+def erase(made: InMemoryEnvironment) -> None:
+    """Resume what the state says is pending, or begin."""
+    with made.store.lock("test") as state:
+        listed = state.erasures()
+        if not listed.is_pending:
+            keyed = ErasureList(Erasures(keys=1), (b"k" * 32,))
+            digest = keyed.digest((EMAIL[0], ANN))
+            erased = (ErasedType(EMAIL[0], (Hashing.NONE,), (digest,)),)
+            listed = replace(keyed, content=replace(keyed.content, erased=erased))
+            made.engine.erasures = listed
+            request = ErasureRequest(made.clock.now(), ((digest,),), places(state, made.engine))
+            listed = replace(listed, content=replace(listed.content, requests=(request,)))
+        made.engine.erasures = listed
+        readers = {CREDENTIAL: made.criteo.reader}
+        desired = made.desired()
+        tools = ApplyContext(
+            api=desired.environment.api,
+            state=state,
+            engine=made.engine,
+            readers=readers,
+            writers={CREDENTIAL: made.criteo.writer},
+            clock=made.clock,
+            emit=made.emit,
+        )
+        resources = {one.address: one for one in state.resources()}
+        remove = partial(remove_erased, tools, "test", resources)
+        result = carry_out(ErasurePlan(listed, made.engine, 1), desired, state, readers, remove, made.clock)
+        assert result.problems == ()
+
+
+def holders(made: InMemoryEnvironment) -> list[str]:
+    """What still has the person: segments at Criteo, and stored snapshots of any version."""
+    everything = (one for account in made.criteo.accounts.values() for one in account.values())
+    segments = [one.name for one in everything if ANN in one.members]
+    stored = made.store.saved_snapshots
+    return [*segments, *(digest for digest in stored if ANN in made.engine._sets[digest])]
+
+
+def kills() -> Iterator[CrashAt]:
+    for number in range(1, 200):
+        for after in (False, True):
+            yield CrashAt(number, after)
+
+
+def test_the_person_is_gone_after_the_next_run() -> None:
+    steps = 0
+    for crash in kills():
+        made = environment()
+        assert len(holders(made)) > len(NAMES)
+        made.store.before_write, made.store.after_write = crash.before_write, crash.after_write
+        made.criteo.fault = crash.fault
+        try:
+            erase(made)
+            break
+        except Crash:
+            steps += 1
+        made.criteo.fault = lambda _operation: None
+        made.die()
+        erase(made)
+        assert holders(made) == [], crash
+        assert not made.store.saved_erasures.is_pending
+    assert holders(made) == []
+    assert steps > 20
+
+
+def test_others_stay_and_a_source_that_still_has_the_person_does_not_bring_them_back() -> None:
+    made = environment()
+    erase(made)
+    made.run()
+    assert holders(made) == []
+    for name in ("a", "b", "c", "pending"):
+        address = Address("email", name)
+        [resource] = [one for one in made.store.reader().resources() if one.address == address]
+        assert made.engine.members(resource.current.confirmed) == made.members(address) - {ANN}
+        assert resource.current.transfer is None
+    assert made.plan().changes == ()
+
+
+def test_the_places_name_all_that_held_the_person() -> None:
+    made = environment()
+    erase(made)
+    [request] = made.store.saved_erasures.content.requests
+    assert {one.address.audience for one in request.places} == {*NAMES}
+    assert all(one.versions for one in request.places)
+    assert request.completed_at
