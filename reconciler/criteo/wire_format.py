@@ -166,7 +166,8 @@ def _segment_ids(algebra: object) -> Iterator[str]:
         node = mapping(pending.pop())
         if segment_id := text(node.get("audienceSegmentId")):
             yield segment_id
-        pending += [*items(node.get("and")), *items(node.get("or")), node.get("not")]
+        pending += [*items(node.get("and")), *items(node.get("or"))]
+        pending += [node["not"]] if "not" in node else []
 
 
 def subject(body: object) -> str:
