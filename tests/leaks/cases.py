@@ -115,7 +115,6 @@ ODD = {
     "--base": 3,
     "--detailed-exitcode": 2,
     "--approved-digest": 6,
-    "--rotate-key": 3,
     "--head": 10,
 }
 """The exit code of rows with these options: there are changes, and their digest is not known beforehand."""
