@@ -130,7 +130,8 @@ class LargeProject:
         """Return each file of the state with size and time of change, without lock and advisory records."""
         folder = self.project.root / ".reconciler" / "state" / "sandbox"
         renewed = {"lock", "sources.json"}
-        files = (path for path in folder.rglob("*") if path.is_file() and path.name not in renewed)
+        every = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "audit")
+        files = (path for path in every if path.name not in renewed)
         return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
     def is_at_rest(self) -> bool:
