@@ -172,7 +172,16 @@ REGIONS: dict[str, Callable[[], str]] = {
     "json output": json_output,
     **{
         f"keys of {kind}": manifest(kind)
-        for kind in ("Environment", "Credential", "Destination", "Audience", "Moved", "Removed", "Adopt")
+        for kind in (
+            "Environment",
+            "Credential",
+            "Destination",
+            "Audience",
+            "Moved",
+            "Removed",
+            "Adopt",
+            "Override",
+        )
     },
 }
 

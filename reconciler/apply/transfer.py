@@ -108,7 +108,7 @@ def _send_in_batches(
 
 def _stop_in_vain(ledger: StateRecorder, route: Route, step: SendMembers, holding: SegmentState) -> None:
     """Stop sending if Criteo has rejected every identifier sent so far."""
-    if route.spec and nothing_accepted(holding, route.spec.audience.guards.max_invalid):
+    if route.spec and nothing_accepted(holding, route.spec.guards.max_invalid):
         ledger.put(route.address, step.slot, holding)
         if error := failure(holding, route.spec):
             raise error

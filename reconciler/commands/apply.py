@@ -10,6 +10,7 @@ import click
 from reconciler.commands.support.applying import ApplyRun, apply_or_refuse
 from reconciler.commands.support.approvals import (
     ApprovalOptions,
+    accepted_overrides,
     check_place,
     check_terms,
     refills,
@@ -104,7 +105,8 @@ def command(stop: object, /, options: ApplyOptions) -> int:
                     state, entry = held.enter_context(locked(space, caller, run.id))
                     counted = None if options.statistics or _counts(options, space) else refills(terms)
                     earlier = earlier_readings(state, read_sources=options.read_sources)
-                    planned = make_plan(space, state, inputs.only, run.events, counted, earlier)
+                    accepts = partial(accepted_overrides, terms, space)
+                    planned = make_plan(space, state, inputs.only, run.events, counted, earlier, accepts)
                 kind, deadline = DocumentType.APPLY, options.deadline
                 job = ApplyRun(space, state, shown, run, page, asked, held, entry, kind, deadline)
                 return apply_or_refuse(job, planned, terms, yes=options.yes, whole=not inputs.only)

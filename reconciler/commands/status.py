@@ -76,7 +76,7 @@ def command(stop: object, /, options: StatusOptions) -> None:
         resources = [one for one in known if one.address in wanted]
         with shown.progress:
             statistics = _statistics(space.reader_of, resources) if options.statistics else None
-        limits = {spec.address: spec.audience.guards.max_invalid for spec in space.desired.segments}
+        limits = {spec.address: spec.guards.max_invalid for spec in space.desired.segments}
         paused = {spec.address for spec in space.desired.segments if spec.audience.paused}
         verified = kept_verifications(reader.verifications(), space.desired.segments)
         now, figures = space.clock.now(), shown.figures

@@ -14,6 +14,7 @@ from reconciler.commands.support.completions import environment_names
 from reconciler.commands.support.options import AsJson, CommonOptions, DataRoot, stop_event, with_options
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.overridden import beyond_limit
 from reconciler.manifests import environments, find_root, load_offline, shared_states
 from reconciler.settings import Settings
 
@@ -75,7 +76,10 @@ def _validated(
             findings += error.findings or [Finding("", error.problem, error.remedy)]
             continue
         data_root = desired.environment.data_root
-        found = check_all(desired.audiences, data_root, today, folder, asked.check, root)
+        found = (
+            *beyond_limit(desired, today),
+            *check_all(desired.audiences, data_root, today, folder, asked.check, root),
+        )
         findings += found
         valid += [] if found else [_noted(desired)]
     return valid, findings

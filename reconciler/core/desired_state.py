@@ -7,6 +7,7 @@ from reconciler.core.credential import Credential
 from reconciler.core.errors import Finding
 from reconciler.core.lifecycle import MovedAudience, RemovedAudience, selects
 from reconciler.core.model import Address, Audience, Environment, SegmentSpec
+from reconciler.core.override import Override
 from reconciler.core.promotion.gates import NOTHING_PROMOTED, PromotionRecord
 
 
@@ -15,6 +16,7 @@ class DesiredState:
     """The content of the manifests of one environment. `notes` are warnings.
 
     `removed`, `moved` and `adoptions` are the documents of these kinds, also those that were applied.
+    `overrides` are all that are declared, or those that count (`core/overridden.py`).
     `placeholders` are values of the scaffold that were not replaced: real calls need all of them replaced.
     """
 
@@ -27,6 +29,7 @@ class DesiredState:
     removed: tuple[RemovedAudience, ...] = ()
     moved: tuple[MovedAudience, ...] = ()
     adoptions: tuple[Adoption, ...] = ()
+    overrides: tuple[Override, ...] = ()
 
     @property
     def audiences(self) -> tuple[Audience, ...]:

@@ -5,26 +5,38 @@ unusable, or if the source column that it is matched with is.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 from reconciler.core.errors import Finding
 from reconciler.core.lists import ListChange
 from reconciler.core.members import AppliedList, ReadList
 from reconciler.core.model import Exclusion, ListKind, SegmentSpec, SourceLocation
+from reconciler.core.override import advice
 from reconciler.core.pii import redacted_path
-from reconciler.core.rounding import enough, format_limit, format_share, is_past, share_beyond
+from reconciler.core.rounding import (
+    certainly_enough,
+    enough,
+    format_limit,
+    format_share,
+    is_past,
+    share_beyond,
+)
 
 
-def untrusted(spec: SegmentSpec, changes: Sequence[ListChange]) -> frozenset[SourceLocation]:
+def untrusted(spec: SegmentSpec, changes: Sequence[ListChange], today: date) -> frozenset[SourceLocation]:
     """Return the locations of lists that are empty, not usable, or shrank too much."""
     return frozenset(
         change.now.place
         for change in changes
-        if change.now and (not change.now.members or next(_of_list(spec, change, change.now), None))
+        if change.now and (not change.now.members or next(_of_list(spec, change, change.now, today), None))
     )
 
 
-def list_refusals(spec: SegmentSpec, changes: Sequence[ListChange]) -> Iterator[Finding]:
-    """Yield what blocks the address, with numbers and limits. Removing a list changes the definition."""
+def list_refusals(spec: SegmentSpec, changes: Sequence[ListChange], today: date) -> Iterator[Finding]:
+    """Yield what blocks the address, with numbers and limits. Removing a list changes the definition.
+
+    `today` is the day from which an advised override counts.
+    """
     where, lists = str(spec.address), [change.now for change in changes if change.now]
     usable = {one.place for one in lists if one.members}
     for place in dict.fromkeys(one.place for one in lists if one.place not in usable):
@@ -32,7 +44,7 @@ def list_refusals(spec: SegmentSpec, changes: Sequence[ListChange]) -> Iterator[
         yield Finding(where, f"{called(one)} holds no usable identifier", _deliver(one))
     for change in changes:
         if change.now and change.now.place in usable:
-            yield from _beyond_limits(spec, change, change.now)
+            yield from _beyond_limits(spec, change, change.now, today)
     if not spec.exempt:
         yield from _unmatched(spec, lists)
 
@@ -40,7 +52,7 @@ def list_refusals(spec: SegmentSpec, changes: Sequence[ListChange]) -> Iterator[
 def shrink_limit(spec: SegmentSpec, one: ReadList) -> float:
     """Return the share of a list that may be missing: of its entry, or of a guard for suppression lists."""
     if one.kind is ListKind.SUPPRESSION:
-        return spec.audience.guards.max_suppression_shrink
+        return spec.guards.max_suppression_shrink
     return one.max_shrink
 
 
@@ -80,32 +92,33 @@ def _unmatched(spec: SegmentSpec, lists: Sequence[ReadList]) -> Iterator[Finding
             )
 
 
-def _beyond_limits(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator[Finding]:
-    yield from _of_list(spec, change, now)
-    yield from _of_source(spec, change, now)
+def _beyond_limits(spec: SegmentSpec, change: ListChange, now: ReadList, today: date) -> Iterator[Finding]:
+    yield from _of_list(spec, change, now, today)
+    yield from _of_source(spec, change, now, today)
 
 
-def _of_list(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator[Finding]:
+def _of_list(spec: SegmentSpec, change: ListChange, now: ReadList, today: date) -> Iterator[Finding]:
     """Yield the problems of the list itself."""
-    where, limit = str(spec.address), spec.audience.guards.max_invalid
+    where, limit = str(spec.address), spec.guards.max_invalid
     if _is_unusable(now, limit):
         yield Finding(
             where,
             f"{share_beyond(now.invalid, now.present, limit)} of the values of {called(now)} can't be used "
             f"as {now.identifier_type} (limit {format_limit(limit)}, maxInvalid)",
-            f"{_deliver(now)}; if intended, set maxInvalid under `guards` in {spec.audience.place.file}",
+            f"{_deliver(now)}; {_invalid(spec, now.invalid, now.present, today)}",
         )
     other, most = change.elsewhere, shrink_limit(spec, now)
     if change.before and _shrinks(change.missing, change.before.members.count, most):
-        yield _shrunk(spec, change.missing, change.before.members.count, now, "it was last applied")
+        count = change.before.members.count
+        yield _shrunk(spec, change.missing, count, now, "it was last applied", today)
     elif other and _shrinks(other.missing, other.list.members.count, most):
         since = f"{other.address} last applied it"
-        yield _shrunk(spec, other.missing, other.list.members.count, now, since)
+        yield _shrunk(spec, other.missing, other.list.members.count, now, since, today)
 
 
-def _of_source(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator[Finding]:
+def _of_source(spec: SegmentSpec, change: ListChange, now: ReadList, today: date) -> Iterator[Finding]:
     """Yield why a usable list cannot exclude the rows that it names."""
-    where, limit, found = str(spec.address), spec.audience.guards.max_invalid, now.matches
+    where, limit, found = str(spec.address), spec.guards.max_invalid, now.matches
     most, key = shrink_limit(spec, now), shrink_key(now)
     column = f"the source's {now.identifier_type} column, which {called(now)} is matched with"
     present = found.rows - found.empty
@@ -114,8 +127,8 @@ def _of_source(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator
             where,
             f"{share_beyond(found.malformed, present, limit)} of the values of {column}, can't be used "
             f"(limit {format_limit(limit)}, maxInvalid)",
-            "correct the export of the source; `reconciler explain` counts the values; if intended, set "
-            f"maxInvalid under `guards` in {spec.audience.place.file}",
+            "correct the export of the source; `reconciler explain` counts the values; "
+            + _invalid(spec, found.malformed, present, today),
         )
     if change.before and _releases(change, change.before, most):
         before = change.before.matches.excluded.count
@@ -124,7 +137,7 @@ def _of_source(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator
             f"{share_beyond(change.released, before, most)} of the members that {called(now)} "
             "excluded when it was last applied would be sent, although the list still names them "
             f"(limit {format_limit(most)}, {key})",
-            f"check {column}; {_intended(now, change.released, before)}",
+            f"check {column}; {_intended(spec, now, change.released, before, today)}",
         )
     elif change.before and _empties(change.before, now, most):
         was = change.before.matches
@@ -133,7 +146,7 @@ def _of_source(spec: SegmentSpec, change: ListChange, now: ReadList) -> Iterator
             f"{column}, is empty in {format_share(found.empty, found.rows) or 'more'} of the rows, up from "
             f"{format_share(was.empty, was.rows) or 'fewer'} when it was last applied "
             f"(limit {format_limit(most)} of the rows, {key})",
-            f"correct the export of the source; {_intended(now, 0, 0)}",
+            f"correct the export of the source; {_intended(spec, now, 1, 1, today)}",
         )
 
 
@@ -161,23 +174,30 @@ def _empties(before: AppliedList, now: ReadList, limit: float) -> bool:
     return found.empty / found.rows - was.empty / was.rows > limit + 1e-9
 
 
-def _shrunk(spec: SegmentSpec, missing: int, before: int, now: ReadList, since: str) -> Finding:
+def _shrunk(spec: SegmentSpec, missing: int, before: int, now: ReadList, since: str, today: date) -> Finding:
     limit = shrink_limit(spec, now)
     return Finding(
         str(spec.address),
         f"{share_beyond(min(missing, before), before, limit)} of the {now.identifier_type} members of "
         f"{called(now)} are missing since {since} "
         f"(limit {format_limit(limit)}, {shrink_key(now)})",
-        f"{_deliver(now)}; {_intended(now, missing, before)}",
+        f"{_deliver(now)}; {_intended(spec, now, missing, before, today)}",
     )
 
 
-def _intended(now: ReadList, part: int, whole: int) -> str:
-    larger, key = enough(part, whole, up_to=1.0) if part else "", shrink_key(now)
-    setting = f"`{key}: {larger}`" if larger else f"a larger {key}"
+def _intended(spec: SegmentSpec, now: ReadList, part: int, whole: int, today: date) -> str:
+    """The limit of an exclusion list is in its entry; no guard of it can be overridden."""
     if now.kind is ListKind.SUPPRESSION:
-        return f"if intended, set {setting} under `guards` in {now.place.file}"
+        limits = {shrink_key(now): certainly_enough(part, whole, up_to=1.0)}
+        return advice(spec.address.audience, limits, today, now.place.file)
+    larger = enough(part, whole, up_to=1.0)
+    setting = f"`maxShrink: {larger}`" if larger else "a larger maxShrink"
     return f"if intended, set {setting} in this entry of `exclude`"
+
+
+def _invalid(spec: SegmentSpec, part: int, whole: int, today: date) -> str:
+    limits = {"maxInvalid": certainly_enough(part, whole, up_to=1.0)}
+    return advice(spec.address.audience, limits, today, spec.audience.place.file)
 
 
 def _deliver(now: ReadList) -> str:

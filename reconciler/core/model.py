@@ -304,7 +304,7 @@ class SegmentSpec:
 
     `endpoint` is where Criteo is declared to be: the endpoint, and where tokens are issued. `title` is the
     name without the environment's prefix. `gate` is that of the environment. `exempt`: a suppression list
-    that can't be matched does not block.
+    that can't be matched does not block. `in_force` are the guards with overrides, None without any.
     """
 
     address: Address
@@ -319,6 +319,12 @@ class SegmentSpec:
     access: Access = Access()
     gate: PromotionGate | None = None
     exempt: bool = False
+    in_force: Guards | None = None
+
+    @property
+    def guards(self) -> Guards:
+        """Return the guards that hold: of the audience, with overrides."""
+        return self.in_force or self.audience.guards
 
     @cached_property
     def definition(self) -> str:

@@ -106,6 +106,12 @@ def enough(part: int, whole: int, up_to: float = inf) -> str:
     return percent_up(most / least)
 
 
+def certainly_enough(part: int, whole: int, up_to: float = inf) -> str:
+    """Return a limit that allows every share that reads like this, also if only a disabled guard does."""
+    most, least = bounds(rounded_count(part))[1], bounds(rounded_count(whole))[0]
+    return percent_up(min(up_to, most / max(1, least)))
+
+
 def is_past(part: int, limit: float, whole: int) -> bool:
     """Past the limit, and not just by how a computer writes 29 %."""
     return part > limit * whole + 1e-6

@@ -1,7 +1,7 @@
 """Sound documents → `DesiredState`; nothing here can fail, because everything was checked before."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from reconciler.core.adoption import Adoption, Baseline
@@ -34,10 +34,11 @@ from reconciler.core.model import (
     Source,
     SourceLocation,
 )
+from reconciler.core.override import Override
 from reconciler.core.promotion.gate import OwnParts, PortablePart, PromotionGate
 from reconciler.manifests.checks.segment_names import segment_name, suffixed_title
 from reconciler.manifests.countries import PHONE, countries
-from reconciler.manifests.index import ManifestIndex, guards, share
+from reconciler.manifests.index import LIMITS, ManifestIndex, guards, share
 from reconciler.manifests.syntax.nodes import ManifestDocument, PathStep
 
 ALL_PARTS = "all"
@@ -76,6 +77,7 @@ def build(
         removed=tuple(map(_removed, inventory.declared["Removed"])),
         moved=tuple(map(_moved, inventory.declared["Moved"])),
         adoptions=tuple(map(_adoption, inventory.declared["Adopt"])),
+        overrides=tuple(map(_override, inventory.declared["Override"])),
     )
 
 
@@ -87,6 +89,20 @@ def _adoption(document: ManifestDocument) -> Adoption:
         baseline=Baseline(value["baseline"]),
         place=document.place("address"),
         file=value.get("file", ""),
+    )
+
+
+def _override(document: ManifestDocument) -> Override:
+    value = document.root.value
+    declared = value["guards"]
+    found = guards(declared, Guards())
+    return Override(
+        selector=value["address"],
+        limits=tuple((LIMITS[key], getattr(found, LIMITS[key])) for key in sorted(declared)),
+        written=", ".join(f"{key} {declared[key]}" for key in sorted(declared)),
+        reason=value["reason"],
+        expires=date.fromisoformat(value["expires"]),
+        place=document.place("address"),
     )
 
 

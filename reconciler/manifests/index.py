@@ -54,6 +54,17 @@ def share(text: str) -> float:
     return float(text.removesuffix("%")) / 100
 
 
+LIMITS = {
+    "maxShrink": "max_shrink",
+    "maxGrowth": "max_growth",
+    "minMembers": "min_members",
+    "maxInvalid": "max_invalid",
+    "maxMissing": "max_missing",
+    "maxSuppressionShrink": "max_suppression_shrink",
+}
+"""The field of `Guards` of each key."""
+
+
 def guards(declared: dict[str, Any], otherwise: Guards) -> Guards:
     """Return the declared guards, and the defaults for the others."""
 

@@ -10,7 +10,7 @@ from reconciler.core.errors import ConfigurationError
 from reconciler.core.promotion.gates import NOTHING_PROMOTED
 from reconciler.manifests import countries, project
 from reconciler.manifests.build import build
-from reconciler.manifests.checks import adoptions, lifecycle
+from reconciler.manifests.checks import adoptions, lifecycle, overrides
 from reconciler.manifests.checks import references as links
 from reconciler.manifests.checks import segment_names as naming
 from reconciler.manifests.checks import source_files as sources
@@ -60,7 +60,8 @@ def _declared(root: Path, environment: str) -> tuple[list[Issue], ManifestIndex]
     complete = reading.complete and len(documents) == len(reading.documents)
     inventory = ManifestIndex.of(environment, documents, complete=complete)
     flaws += (*links.check(inventory), *countries.check(inventory), *naming.check(inventory))
-    return [*flaws, *lifecycle.check(inventory), *adoptions.check(inventory)], inventory
+    flaws += (*lifecycle.check(inventory), *adoptions.check(inventory), *overrides.check(inventory))
+    return flaws, inventory
 
 
 def declared(root: Path, environment: str) -> ManifestIndex:

@@ -21,6 +21,7 @@ KINDS = {
     "Moved": "moved.schema.json",
     "Removed": "removed.schema.json",
     "Adopt": "adopt.schema.json",
+    "Override": "override.schema.json",
 }
 # Keys whose values are not text; a test derives them from the schemas.
 TYPED = frozenset(

@@ -103,7 +103,7 @@ def observe(
         at: compared(at, one.lists, applied.at(at), applied, engine.missing, one.members)
         for at, one in read.targets.items()
     }
-    leaving = Departures(engine, present, comparisons, read.targets, lists, applied)
+    leaving = Departures(engine, present, comparisons, read.targets, lists, applied, now.date())
     forgotten = forgotten_specs(desired, resources.values(), only)
     return ObservedState(
         head=state.head,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from reconciler.core.list_refusals import list_refusals, untrusted
 from reconciler.core.lists import AppliedLists, ListChange, compared
@@ -29,6 +30,7 @@ class Departures:
     targets: Mapping[Address, TargetMembers]
     lists: Mapping[Address, Sequence[ListChange]]
     known: AppliedLists
+    today: date
 
     def all(
         self,
@@ -51,7 +53,7 @@ class Departures:
         declared = (*suppressing, *spec.audience.exclusion_lists)
         if resource is None or not declared:
             return
-        refused = any(True for _ in list_refusals(spec, self.lists.get(at, ())))
+        refused = any(True for _ in list_refusals(spec, self.lists.get(at, ()), self.today))
         known = None if refused else self.comparisons.get(at)
         for slot, holding in resource.slots:
             if holding.segment_id not in self.present:
@@ -107,5 +109,5 @@ class Departures:
         kind = (holding.key.identifier_type, holding.key.hashing)
         read = self.engine.listed(declared, [kind])[kind]
         changes = compared(spec.address, [one for one, _ in read], own, self.known, self.engine.missing)
-        refused = untrusted(spec, changes)
+        refused = untrusted(spec, changes, self.today)
         return [members for one, members in read if one.place not in refused]

@@ -88,7 +88,7 @@ def _decide(work: ApplyRun, planned: PlanResult, terms: Terms, *, yes: bool, who
     if planned.plan.problems or (planned.plan.all_blocked and not planned.plan.removals):
         _show(work, planned)
         return RefusedError.exit_code
-    space, marks = work.space, ApprovalRecorder(planned, work.state, work.space)
+    space, marks = work.space, ApprovalRecorder(planned, work.state, work.space, terms)
     try:
         may = accept(terms, planned, space, whole=whole)
     except (NotApprovedError, RefusedError) as error:

@@ -16,7 +16,7 @@ from reconciler.core.approval.check import ApprovalCheck, check_approvals, needs
 from reconciler.core.approval.completion import NAMED
 from reconciler.core.approval.members_only import not_members_only, to_members_only
 from reconciler.core.approval.model import RECORD_RETENTION, ApprovalRecord, ApprovedPlan
-from reconciler.core.approval.validity import wrong_target
+from reconciler.core.approval.validity import why_invalid, wrong_target
 from reconciler.core.audit.model import is_actor_name
 from reconciler.core.errors import Finding, NotApprovedError
 from reconciler.core.model import Address, Environment
@@ -24,6 +24,7 @@ from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.plan.changes import Change, Update, address_of
 from reconciler.core.plan.parts import restricted, without
 from reconciler.core.ports import StateWriter
+from reconciler.core.state.model import StateHead
 from reconciler.render.document.model import DocumentType
 from reconciler.render.numbers import counted
 from reconciler.workspace import Workspace
@@ -162,6 +163,27 @@ def refills(terms: Terms) -> frozenset[Address]:
     return frozenset(one.address for one in changes if one.kind == ChangeKind.REFILL)
 
 
+def accepted_overrides(terms: Terms, space: Workspace, head: StateHead | None) -> frozenset[str] | None:
+    """Return the digests of the overrides that may count; None for all.
+
+    A members-only apply honours those of completed approvals, an apply with valid approvals theirs too.
+    """
+    uses, lineage = (head.approvals, head.lineage) if head else ((), "")
+    completed = (one.overrides for one in uses if one.completed_at)
+    recorded = frozenset(digest for digests in completed for digest in digests)
+    match terms:
+        case Interactive():
+            return None
+        case MembersOnly():
+            return recorded
+        case WithApprovals():
+            now = CheckContext(space.desired.environment, lineage, uses, {}, space.clock.now())
+            valid = (one for one in terms.approvals.values() if not why_invalid(one, now))
+            return recorded.union(*(one.overrides for one in valid))
+        case _:
+            assert_never(terms)
+
+
 def check_place(terms: Terms, environment: Environment) -> None:
     """StaleError when no approval is one for this environment as it is: before any secret is read or sent."""
     if not isinstance(terms, WithApprovals):
@@ -233,20 +255,24 @@ def _as_approved(terms: WithApprovals, planned: PlanResult, space: Workspace, *,
 class ApprovalRecorder:
     """Writes to the state that approvals were started or completed."""
 
-    def __init__(self, planned: PlanResult, state: StateWriter, space: Workspace) -> None:
-        head = planned.observed.head
+    def __init__(self, planned: PlanResult, state: StateWriter, space: Workspace, terms: Terms) -> None:
+        head, approvals = planned.observed.head, terms.approvals if isinstance(terms, WithApprovals) else {}
+        self._overrides = {one.digest: one.overrides for one in approvals.values()}
         self._uses = {use.digest: use for use in (head.approvals if head else ())}
         self._state, self._space = state, space
 
     def begin(self, digests: Iterable[str]) -> None:
         for digest in digests:
             if digest not in self._uses:
-                self._note(ApprovalRecord(digest, self._space.clock.now()))
+                self._note(self._begun(digest))
 
     def complete(self, digests: Iterable[str]) -> None:
         for digest in digests:
             now = self._space.clock.now()
-            self._note(replace(self._uses.get(digest, ApprovalRecord(digest, now)), completed_at=now))
+            self._note(replace(self._uses.get(digest, self._begun(digest)), completed_at=now))
+
+    def _begun(self, digest: str) -> ApprovalRecord:
+        return ApprovalRecord(digest, self._space.clock.now(), overrides=self._overrides.get(digest, ()))
 
     def _note(self, use: ApprovalRecord) -> None:
         kept = max(RECORD_RETENTION, self._space.desired.environment.approval_limits.max_age)

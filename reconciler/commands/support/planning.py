@@ -1,6 +1,6 @@
 """One plan from one reading of manifests, state, sources and Criteo."""
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,6 +10,8 @@ from reconciler.core.approval.approved_changes import approved_changes
 from reconciler.core.approval.model import ApprovedPlan
 from reconciler.core.events import ProgressReporter
 from reconciler.core.model import Address
+from reconciler.core.overridden import with_overrides
+from reconciler.core.override import Override
 from reconciler.core.plan.deadline import before_deadline
 from reconciler.core.plan.model import Plan
 from reconciler.core.plan.observed import ObservedState, TeardownEnd
@@ -18,6 +20,7 @@ from reconciler.core.plan.teardown import create_teardown
 from reconciler.core.ports import MemberEngine, StateReader
 from reconciler.core.reuse import ReadRecords
 from reconciler.core.schedule import computation_at
+from reconciler.core.state.model import StateHead
 from reconciler.operations.observe import LoadedState, observe
 from reconciler.operations.observe_teardown import observe_teardown
 from reconciler.operations.preflight import check
@@ -27,14 +30,22 @@ from reconciler.render.document.plan import plan_document, without_state
 from reconciler.render.numbers import NumberFormat
 from reconciler.workspace import Workspace
 
+AcceptOverrides = Callable[[StateHead | None], frozenset[str] | None]
+"""Returns the digests of the overrides that may count; None for all."""
+
+
+def accept_all(_head: StateHead | None) -> frozenset[str] | None:
+    return None
+
 
 @dataclass(frozen=True, slots=True)
 class PlanResult:
-    """A plan, and what apply needs beside it."""
+    """A plan, and what apply needs beside it. `overrides` are those that count in it."""
 
     plan: Plan
     observed: ObservedState
     engine: MemberEngine
+    overrides: tuple[Override, ...] = ()
 
     def document(
         self, space: Workspace, figures: NumberFormat, subject: DocumentType = DocumentType.PLAN
@@ -65,6 +76,7 @@ class PlanResult:
             made_at=basis.made_at,
             limits=environment.approval_limits,
             changes=approved_changes(self.plan, self.observed.resources),
+            overrides=tuple(sorted(one.digest for one in self.overrides)),
         )
 
 
@@ -107,8 +119,9 @@ def make_plan(
     progress: ProgressReporter,
     counted: Container[Address] | None = (),
     earlier: EarlierReadings = NO_READINGS,
+    accepts: AcceptOverrides = accept_all,
 ) -> PlanResult:
-    """Read everything once and return the plan.
+    """Read everything once and return the plan. `accepts` states which overrides may count.
 
     `counted` are the addresses to request statistics for; None for all.
     `earlier`: readings of sources that need not be repeated.
@@ -121,12 +134,14 @@ def make_plan(
         progress.doing(what)
 
     readers, clock = space.readers(), space.clock
-    checked = partial(check, space.desired, space.inspectors())
+    today = clock.now().date()
+    desired = with_overrides(space.desired, today, accepts(known.head))
+    checked = partial(check, desired, space.inspectors())
     asked = addresses if counted is None else counted
-    seen = observe(space.desired, addresses, readers, known, engine, clock, doing, checked, asked, earlier)
+    seen = observe(desired, addresses, readers, known, engine, clock, doing, checked, asked, earlier)
     observed = space.dated(seen)
     progress.doing("")
     space.clock.check()
     pending = _pending_erasure(space.desired.environment.name, state)
-    desired = replace(space.desired, notes=(*space.desired.notes, *space.notes(), *pending))
-    return PlanResult(create_plan(desired, observed, addresses), observed, engine)
+    desired = replace(desired, notes=(*desired.notes, *space.notes(), *pending))
+    return PlanResult(create_plan(desired, observed, addresses), observed, engine, desired.overrides)

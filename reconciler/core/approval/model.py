@@ -51,7 +51,7 @@ class ApprovedPlan:
     """A plan that was approved. `digest` identifies it. `lineage` is "" if there was no state yet.
 
     `limits` are the approval limits in the manifests at the time of the plan. Wider limits set later have no
-    effect on this approval.
+    effect on this approval. `overrides` are the digests of the overrides that counted in the plan.
     """
 
     digest: str
@@ -62,6 +62,7 @@ class ApprovedPlan:
     made_at: datetime
     limits: ApprovalLimits
     changes: tuple[ApprovedChange, ...]
+    overrides: tuple[str, ...] = ()
 
     def change(self, address: Address) -> ApprovedChange | None:
         return next((one for one in self.changes if one.address == address), None)
@@ -83,11 +84,15 @@ def distance(count: RoundedCount, number: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRecord:
-    """The use of an approval, as the state records it. Until `completed_at` is set, a run may resume it."""
+    """The use of an approval, as the state records it. Until `completed_at` is set, a run may resume it.
+
+    Once it is, members-only applies honour its `overrides`, which are digests.
+    """
 
     digest: str
     started_at: datetime
     completed_at: datetime | None = None
+    overrides: tuple[str, ...] = ()
 
 
 def record_approval(

@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable
 
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.model import Address, Audience, SegmentSpec, Source
+from reconciler.core.overridden import guards_of
 from reconciler.core.state.resource import ResourceState
 
 
@@ -38,7 +39,7 @@ def forgotten_specs(
                 "",
                 Source(()),
                 (),
-                guards=environment.guards,
+                guards=guards_of(desired, one.address),
                 place=environment.suppression_lists[0].place,
                 suppression_lists=environment.suppression_lists,
             ),

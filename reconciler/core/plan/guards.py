@@ -7,11 +7,12 @@ from datetime import datetime
 from reconciler.core.errors import Finding
 from reconciler.core.members import TargetMembers
 from reconciler.core.model import Address, Guards, SegmentSpec
+from reconciler.core.override import advice
 from reconciler.core.plan.changes import MemberChange
 from reconciler.core.rounding import (
     STEP,
+    certainly_enough,
     duration,
-    enough,
     format_count,
     format_limit,
     is_past,
@@ -85,22 +86,24 @@ def violations(question: GuardInput) -> tuple[Finding, ...]:
         found = [nobody]
     else:
         found = []
-    guards = question.spec.audience.guards
+    guards = question.spec.guards
     excesses = (excess for guard in _GUARDS if (excess := guard(question, guards)))
     found += [Finding(where, excess.problem, excess.remedy) for excess in excesses]
     return (*found, *stale_sources(question.spec, question.target, question.now))
 
 
 def relaxed_guards(question: GuardInput, general: Guards) -> tuple[str, ...]:
-    """Return the limits that only the audience's own guards allow, or only the environment's."""
-    own = question.spec.audience.guards
+    """Return the limits that only an override, the audience's own guards or the environment's allow."""
+    own = question.spec.guards
     return tuple(
         said for guard in _GUARDS if not guard(question, own) and (said := _let(question, guard, general))
     )
 
 
 def _let(question: GuardInput, guard: _Guard, general: Guards) -> str:
-    own = question.spec.audience.guards
+    own = question.spec.guards
+    if excess := guard(question, question.spec.audience.guards):
+        return f"{excess.fact}; allowed only by an override, `{excess.key}: {_written(own, excess.key)}`"
     if excess := guard(question, general):
         return (
             f"{excess.fact}; allowed only by the audience's `{excess.key}: {_written(own, excess.key)}` "
@@ -146,7 +149,7 @@ def _minimum(question: GuardInput, guards: Guards) -> _Excess | None:
         "minMembers",
         f"there are fewer than {guards.min_members:,} members",
         "",
-        _override(question, "minMembers", ""),
+        _advice(question, "minMembers", "1"),
     )
 
 
@@ -158,7 +161,7 @@ def _shrink(question: GuardInput, guards: Guards) -> _Excess | None:
         "maxShrink",
         _moved(question, min(part, whole), limit, "{share} of members would be removed: {part} of {whole}"),
         format_limit(limit),
-        _override(question, "maxShrink", enough(part, whole, up_to=0.99)),
+        _advice(question, "maxShrink", certainly_enough(part, whole, up_to=1.0)),
     )
 
 
@@ -170,7 +173,7 @@ def _growth(question: GuardInput, guards: Guards) -> _Excess | None:
         "maxGrowth",
         _moved(question, part, limit, "{share} of members would be added: {part} to {whole}"),
         format_limit(limit),
-        _override(question, "maxGrowth", enough(part, whole)),
+        _advice(question, "maxGrowth", certainly_enough(part, whole)),
     )
 
 
@@ -194,19 +197,16 @@ def _invalid(question: GuardInput, guards: Guards) -> _Excess | None:
         f"{share_beyond(part, whole, limit)} of the identifiers can't be sent",
         format_limit(limit),
         "`reconciler explain` counts them by reason; "
-        + _override(question, "maxInvalid", enough(part, whole, up_to=0.99)),
+        + _advice(question, "maxInvalid", certainly_enough(part, whole, up_to=1.0)),
     )
 
 
 _GUARDS: tuple[_Guard, ...] = (_minimum, _shrink, _growth, _invalid)
 
 
-def _override(question: GuardInput, key: str, value: str) -> str:
-    """`value`: "" where it has to be thought about."""
-    file, other = question.spec.audience.place.file, "smaller" if key == "minMembers" else "larger"
-    if value:
-        return f"if intended, set `{key}: {value}` under `guards` in {file}"
-    return f"if intended, set a {other} {key} under `guards` in {file}"
+def _advice(question: GuardInput, key: str, value: str) -> str:
+    audience = question.spec.audience
+    return advice(audience.name, {key: value}, question.now.date(), audience.place.file)
 
 
 def protected_from_replace(spec: SegmentSpec) -> Finding:

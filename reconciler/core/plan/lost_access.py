@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import Finding
 from reconciler.core.model import Address
+from reconciler.core.override import EVERYTHING, advice
 from reconciler.core.plan.guards import exceeds_max_missing
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.rounding import format_limit, percent_up
@@ -15,7 +16,8 @@ def lost_access(
     desired: DesiredState, observed: ObservedState, segments: Container[str]
 ) -> Iterator[Finding]:
     """Yield a finding for each account with more missing segments than `maxMissing`: access may be lost."""
-    limit = desired.environment.guards.max_missing
+    limit, today = desired.environment.guards.max_missing, observed.now.date()
+    file = f"environments/{desired.environment.name}/environment.yaml"
     for account_id, managed in _managed(desired, observed).items():
         gone = [address for address, segment_id in managed if segment_id not in segments]
         if exceeds_max_missing(len(gone), len(managed), limit):
@@ -24,8 +26,8 @@ def lost_access(
                 f"at Criteo (limit {format_limit(limit)}, maxMissing): access may be lost"
             )
             remedy = (
-                "check the consent and the account in Criteo; if the segments really were deleted, set in "
-                f"environment.yaml: guards: {{maxMissing: {percent_up(len(gone) / len(managed))}}}"
+                "check the consent and the account in Criteo; if the segments really were deleted: "
+                + advice(EVERYTHING, {"maxMissing": percent_up(len(gone) / len(managed))}, today, file)
             )
             yield Finding("", problem, remedy)
 

@@ -78,7 +78,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     settled = resolve_names((*wanted, *ending), registry, paused.union(one.address for one in alone))
     forgotten = forgotten_specs(desired, observed.resources.values(), only)
     leaving = _suppressed((*specs.values(), *forgotten.values()), decided, desired, observed, segments)
-    excess = {at: finding for at, one in leaving.items() if (finding := too_many(one))}
+    excess = {at: finding for at, one in leaving.items() if (finding := too_many(one, observed.now.date()))}
     suppressed = {at: one for at, one in leaving.items() if at not in excess}
     named = tuple(_unless(paused, settled.blocked))
     stopped = paused.union(one.address for one in (*alone, *named))
@@ -314,7 +314,7 @@ def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: ObservedState) ->
 def _unsafe_lists(specs: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[Blocked]:
     """Yield unsafe lists, of unchanged addresses too: an excluded member may be in the source tomorrow."""
     for spec in specs:
-        for finding in list_refusals(spec, observed.lists.get(spec.address, ())):
+        for finding in list_refusals(spec, observed.lists.get(spec.address, ()), observed.now.date()):
             yield Blocked(spec.address, finding, Cause.SOURCE)
 
 

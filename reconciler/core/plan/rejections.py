@@ -47,7 +47,7 @@ def rejections(
         resource = resources.get(spec.address)
         if resource is None or resource.forgotten_at:
             continue
-        limit = spec.audience.guards.max_invalid
+        limit = spec.guards.max_invalid
         holdings = (one for one in (resource.replacement, resource.current) if one)
         if found := next((one for holding in holdings if (one := rejection(holding, limit))), None):
             yield spec, found
@@ -65,7 +65,7 @@ def nothing_accepted(holding: SegmentState, limit: float) -> bool:
 
 def failure(holding: SegmentState, spec: SegmentSpec) -> InvalidIdentifiersError | None:
     """Return the error of an address with too many rejected identifiers, if it has."""
-    limit = spec.audience.guards.max_invalid
+    limit = spec.guards.max_invalid
     remedy = REMEDY.format(file=spec.audience.place.file)
     if nothing_accepted(holding, limit):
         return InvalidIdentifiersError(_stopped(holding, limit), remedy=remedy)
@@ -77,7 +77,7 @@ def standstill(change: SegmentChange, resource: ResourceState | None) -> Finding
     """Return why an interrupted first fill does not resume: Criteo rejected every identifier of the list."""
     transfer = change.steps.transfer
     holding = _receiving(transfer, resource) if transfer and resource else None
-    limit = change.spec.audience.guards.max_invalid
+    limit = change.spec.guards.max_invalid
     if holding is None or not (transfer and transfer.comparison.resumes and nothing_accepted(holding, limit)):
         return None
     remedy = REMEDY.format(file=change.spec.audience.place.file)

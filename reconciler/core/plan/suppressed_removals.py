@@ -1,15 +1,16 @@
 """Removes suppressed members from segments without another change: only a few, and only from our own."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from reconciler.core.errors import Finding
 from reconciler.core.model import SegmentSpec
+from reconciler.core.override import advice
 from reconciler.core.ownership import not_ours
 from reconciler.core.plan.changes import Removal
 from reconciler.core.plan.observed import Departure
 from reconciler.core.remote import Segment
-from reconciler.core.rounding import enough, format_limit, is_past, share_beyond
+from reconciler.core.rounding import certainly_enough, format_limit, is_past, share_beyond
 from reconciler.core.state.ownership_tag import Tag
 from reconciler.core.state.resource import ResourceState, SegmentState, grace_ends_at
 
@@ -37,28 +38,26 @@ def removal(
     return Removal(spec, safe) if safe else None
 
 
-def too_many(found: Removal) -> Finding | None:
+def too_many(found: Removal, today: date) -> Finding | None:
     """Return a finding if the removal exceeds a guard: a list with so many members may be the wrong file."""
-    guards, file = found.spec.audience.guards, found.spec.audience.place.file
-    where, limit = str(found.spec.address), guards.max_shrink
-    remedy = "check the lists; if they are right, {} under `guards` in"
+    guards, file = found.spec.guards, found.spec.audience.place.file
+    where, limit, audience = str(found.spec.address), guards.max_shrink, found.spec.address.audience
     for one in found.departures:
         held, out = one.base.count + one.maybe.count, one.urgent.count
         if is_past(out, limit, held):
-            larger = enough(out, held, up_to=0.99)
-            setting = f"set `maxShrink: {larger}`" if larger else "set a larger maxShrink"
+            larger = certainly_enough(out, held, up_to=1.0)
             return Finding(
                 where,
                 f"suppressed members are not removed: they are {share_beyond(out, held, limit)} of "
                 f"its members (limit {format_limit(limit)}, maxShrink)",
-                f"{remedy.format(setting)} {file}",
+                f"check the lists; {advice(audience, {'maxShrink': larger}, today, file)}",
             )
         if held - out < guards.min_members <= held:
             return Finding(
                 where,
                 "suppressed members are not removed: without them there would be fewer than "
                 f"{guards.min_members:,} members, which is the minimum (minMembers)",
-                f"{remedy.format('set a smaller minMembers')} {file}",
+                f"check the lists; {advice(audience, {'minMembers': '0'}, today, file)}",
             )
     return None
 

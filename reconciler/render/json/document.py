@@ -112,6 +112,7 @@ def _of_approved(approved: ApprovedPlan) -> Json:
         "tolerance": format_limit(approved.limits.tolerance),
         "max_age": round(approved.limits.max_age.total_seconds()),
         "changes": [_CONVERTER.unstructure(one) for one in approved.changes],
+        "overrides": list(approved.overrides),
     }
 
 
@@ -128,6 +129,7 @@ def _approved(data: Json, digest: str, environment: str) -> ApprovedPlan:
             max_age=timedelta(seconds=data["max_age"]),
         ),
         changes=tuple(_CONVERTER.structure(one, ApprovedChange) for one in data["changes"]),
+        overrides=tuple(data["overrides"]),
     )
 
 
