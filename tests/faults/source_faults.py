@@ -523,7 +523,7 @@ SOURCES = Group(
             lambda world: world.people.write_text(rows(range(25))),
             BLOCKED,
             "more than 50% of members would be removed",
-            "if intended, set a larger maxShrink under `guards`",
+            "kind: Override",
         ),
         Case(
             "half of the identifiers are malformed",

@@ -262,8 +262,9 @@ LOST = Finding(
     "",
     "2 of 4 segments of account 368477501993431040 are missing at Criteo (limit 10%, maxMissing): "
     "access may be lost",
-    "check the consent and the account in Criteo; if the segments really were deleted, set in "
-    "environment.yaml: guards: {maxMissing: 50%}",
+    "check the consent and the account in Criteo; if the segments really were deleted: if intended, append "
+    '`--- {kind: Override, address: "*", guards: {maxMissing: 50%}, reason: "…", expires: "2026-12-01"}` to '
+    "environments/production/overrides.yaml, with your reason",
 )
 
 

@@ -311,7 +311,10 @@ def test_series_that_cannot_be_used_are_none_and_no_error(content: bytes | None)
 
 
 HEAD = StateHead(
-    "a" * 32, 3, "sandbox", (ApprovalRecord("sha256:ab", NOON, NOON), ApprovalRecord("sha256:cd", NOON))
+    "a" * 32,
+    3,
+    "sandbox",
+    (ApprovalRecord("sha256:ab", NOON, NOON, ("f00",)), ApprovalRecord("sha256:cd", NOON)),
 )
 
 
