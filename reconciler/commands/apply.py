@@ -10,7 +10,6 @@ import click
 from reconciler.commands.support.applying import ApplyRun, apply_or_refuse
 from reconciler.commands.support.approvals import (
     ApprovalOptions,
-    accepted_overrides,
     check_place,
     check_terms,
     refills,
@@ -33,6 +32,7 @@ from reconciler.commands.support.options import (
     with_options,
 )
 from reconciler.commands.support.outputs import FormOptions, OutputFiles, output_files
+from reconciler.commands.support.overrides import accepted_overrides
 from reconciler.commands.support.planning import earlier_readings, make_plan
 from reconciler.commands.support.run import Run, record_run
 from reconciler.core.audit.model import RunCommand

@@ -16,7 +16,7 @@ from reconciler.core.approval.check import ApprovalCheck, check_approvals, needs
 from reconciler.core.approval.completion import NAMED
 from reconciler.core.approval.members_only import not_members_only, to_members_only
 from reconciler.core.approval.model import RECORD_RETENTION, ApprovalRecord, ApprovedPlan
-from reconciler.core.approval.validity import why_invalid, wrong_target
+from reconciler.core.approval.validity import wrong_target
 from reconciler.core.audit.model import is_actor_name
 from reconciler.core.errors import Finding, NotApprovedError
 from reconciler.core.model import Address, Environment
@@ -24,7 +24,6 @@ from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.plan.changes import Change, Update, address_of
 from reconciler.core.plan.parts import restricted, without
 from reconciler.core.ports import StateWriter
-from reconciler.core.state.model import StateHead
 from reconciler.render.document.model import DocumentType
 from reconciler.render.numbers import counted
 from reconciler.workspace import Workspace
@@ -161,27 +160,6 @@ def refills(terms: Terms) -> frozenset[Address]:
     approvals = terms.approvals.values() if isinstance(terms, WithApprovals) else ()
     changes = (one for approved in approvals for one in approved.changes)
     return frozenset(one.address for one in changes if one.kind == ChangeKind.REFILL)
-
-
-def accepted_overrides(terms: Terms, space: Workspace, head: StateHead | None) -> frozenset[str] | None:
-    """Return the digests of the overrides that may count; None for all.
-
-    A members-only apply honours those of completed approvals, an apply with valid approvals theirs too.
-    """
-    uses, lineage = (head.approvals, head.lineage) if head else ((), "")
-    completed = (one.overrides for one in uses if one.completed_at)
-    recorded = frozenset(digest for digests in completed for digest in digests)
-    match terms:
-        case Interactive():
-            return None
-        case MembersOnly():
-            return recorded
-        case WithApprovals():
-            now = CheckContext(space.desired.environment, lineage, uses, {}, space.clock.now())
-            valid = (one for one in terms.approvals.values() if not why_invalid(one, now))
-            return recorded.union(*(one.overrides for one in valid))
-        case _:
-            assert_never(terms)
 
 
 def check_place(terms: Terms, environment: Environment) -> None:

@@ -110,6 +110,8 @@ FULL = ResourceState(
             "opt-outs",
         ),
     ),
+    protected=True,
+    moved_from=(Address("offsite-email", "lapsed"),),
 )
 TIME = "2026-03-01T12:00:00+00:00"
 NOTHING = {"digest": "", "count": 0}
@@ -188,6 +190,8 @@ FULL_JSON = {
     "replacement": BARE | {"intent": {"name": "Lapsed (new)", "sent_at": TIME}},
     "retired": [{"retired_at": TIME, "segment": BARE | {"segment_id": "7"}}],
     "lists": [LIST_JSON],
+    "protected": True,
+    "moved_from": [{"destination": "offsite-email", "audience": "lapsed"}],
 }
 
 
@@ -416,7 +420,12 @@ def test_a_wrong_value_is_refused_at_any_depth(place: int) -> None:
     data = copy.deepcopy(FULL_JSON)
     where, key = list(places(data))[place]
     wrong = WRONG if key in FREE_TEXTS else WRONG + WRONG_TEXTS
-    special = {"replace_requested": [None, 1], "incomparable": [None, 1], "files": [None, MARK, [1]]}
+    special = {
+        "replace_requested": [None, 1],
+        "incomparable": [None, 1],
+        "protected": [None, 1],
+        "files": [None, MARK, [1]],
+    }
     for value in special.get(key, wrong):
         where[key] = value
         with pytest.raises(StorageError) as caught:
