@@ -112,6 +112,7 @@ FULL = ResourceState(
     ),
     protected=True,
     moved_from=(Address("offsite-email", "lapsed"),),
+    admin_approved=True,
 )
 TIME = "2026-03-01T12:00:00+00:00"
 NOTHING = {"digest": "", "count": 0}
@@ -192,6 +193,7 @@ FULL_JSON = {
     "lists": [LIST_JSON],
     "protected": True,
     "moved_from": [{"destination": "offsite-email", "audience": "lapsed"}],
+    "admin_approved": True,
 }
 
 
@@ -424,6 +426,7 @@ def test_a_wrong_value_is_refused_at_any_depth(place: int) -> None:
         "replace_requested": [None, 1],
         "incomparable": [None, 1],
         "protected": [None, 1],
+        "admin_approved": [None, 1],
         "files": [None, MARK, [1]],
     }
     for value in special.get(key, wrong):
