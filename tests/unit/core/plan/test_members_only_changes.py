@@ -23,20 +23,24 @@ from support.approvals import (
 
 from reconciler.core.approval.check import ApprovalCheck, check_approvals
 from reconciler.core.approval.members_only import is_members_only, not_members_only, to_members_only
-from reconciler.core.model import Api
+from reconciler.core.model import Address, Api
 from reconciler.core.plan.change_kinds import ChangeKind
 from reconciler.core.plan.changes import Adopt, Change, kind_of
 from reconciler.core.plan.parts import restricted
 from reconciler.core.plan.reasons import ApplyResumed, NameSetAgain
-from reconciler.core.plan.steps import DiscardReplacement, SetupPhase, Steps, UpdateSegment
+from reconciler.core.plan.steps import DiscardReplacement, MoveState, SetupPhase, Steps, UpdateSegment
 
 pytestmark = pytest.mark.promise("approved")
 
 RENAMED = cases.update(cases.LAPSED, cases.CHANGED, cases.RENAMED)
 ADOPTED = Adopt(cases.LAPSED, (), cases.CHANGED, Steps(), "back")
+CARRIED_OVER = replace(
+    MOVED, steps=replace(MOVED.steps, setup=(MoveState(Address("offsite-email", "big-spenders")),))
+)
 BEYOND: tuple[tuple[Change, str], ...] = (
     (CREATED, "it is to be created"),
     (ADOPTED, "its segment is to be adopted"),
+    (CARRIED_OVER, "it is to be moved from its old address"),
     (FORGOTTEN, "it is to be forgotten"),
     (cases.replacement(cases.LAPSED, 3), "it is to be replaced"),
     (EMPTIED, "it is to be emptied"),
