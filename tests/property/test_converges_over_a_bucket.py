@@ -102,7 +102,7 @@ class BucketState:
             self._clock.wait,
             lambda: machine / "cache",
             machine / "outbox",
-            lambda size: b"k" * size,
+            random_bytes=lambda size: b"k" * size,
         )
         return BucketStore(self.bucket, "test", TIMING, around)
 
