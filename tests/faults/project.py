@@ -194,10 +194,14 @@ def remove(path: Path) -> None:
 
 
 def lying(folder: Path) -> Mapping[str, bytes | str]:
-    """Return every file below a folder by content, or by type if it is not a file, without locks."""
+    """Return every file below a folder by content, or by type if it is not a file.
+
+    Without locks, and without the audit log: each run appends to it.
+    """
     if not folder.is_dir():
         return {str(folder): _content(folder)}
-    paths = (path for path in sorted(folder.rglob("*")) if path.name != "lock")
+    paths = (path for path in sorted(folder.rglob("*")) if path.name not in ("lock", "audit"))
+    paths = (path for path in paths if path.parent.name != "audit")
     return {str(path.relative_to(folder)): _content(path) for path in paths}
 
 
