@@ -26,6 +26,7 @@ BLOCK = """\
 /docs/CODEOWNERS @acme/admins
 /environments/sandbox/credentials.yaml @acme/admins
 /environments/sandbox/environment.yaml @acme/admins
+/environments/sandbox/overrides.yaml @acme/admins
 /environments/sandbox/promotion.lock @acme/admins
 /environments/sandbox/rest.yaml @acme/admins
 # end of reconciler codeowners

@@ -104,7 +104,9 @@ def kinds_in_one_file(made: PromotionRepository) -> str:
 
 
 def link_in_the_source(made: PromotionRepository) -> str:
-    (made.folder("sandbox") / "audiences" / "linked.yaml").symlink_to("lapsed.yaml")
+    outside = made.folder("sandbox").parent.parent / "linked.yaml"
+    outside.write_text(audience("linked"))
+    (made.folder("sandbox") / "audiences" / "linked.yaml").symlink_to(outside)
     made.commit()
     return "environments/sandbox/audiences/linked.yaml: this is a link, and no file"
 
