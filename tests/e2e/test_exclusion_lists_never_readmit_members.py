@@ -193,6 +193,8 @@ def test_every_form_shows_the_sizes_of_lists(project: Project) -> None:
     document = json.loads((project.root / "plan.json").read_text())["document"]
     assert document["lists"] == [
         {
+            "kind": "exclusion",
+            "name": "",
             "files": "out.csv",
             "type": "Email",
             "before": 60,
