@@ -204,7 +204,7 @@ def waits_for(taker: Address, giver: Address) -> Blocked:
     """A change that takes a name which a blocked address was to let go of."""
     finding = Finding(
         str(taker),
-        f"its name at Criteo becomes free only once {giver} is renamed, which is blocked or paused",
+        f"its name becomes free only once {giver} is renamed, which is blocked or paused",
         f"see what stops {giver}, or change the title of {taker}",
     )
     return Blocked(taker, finding, Cause.DEPENDENCY)

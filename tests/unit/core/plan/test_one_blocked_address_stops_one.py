@@ -137,9 +137,7 @@ def test_a_chain_of_renames_waits_for_the_one_that_is_blocked(world: InMemoryEnv
     world.broken = {"one"}
     assert causes(world) == {ONE: Cause.SOURCE, TWO: Cause.DEPENDENCY, THREE: Cause.DEPENDENCY}
     [said] = {one.finding.problem for one in world.plan().blocked if one.address == THREE}
-    assert (
-        said == "its name at Criteo becomes free only once offsite/two is renamed, which is blocked or paused"
-    )
+    assert said == "its name becomes free only once offsite/two is renamed, which is blocked or paused"
     world.run()
     assert names(world) == {"Gold", "Silver", "Bronze"}
     world.broken.clear()
