@@ -1,6 +1,6 @@
 """A plan: its changes, the addresses that it blocks, and what it was derived from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -53,6 +53,13 @@ class PlanInputs:
     serial: int
 
 
+def removals_beside(changes: Iterable[Change], suppressed: Mapping[Address, Removal]) -> tuple[Removal, ...]:
+    """Return the removals of suppressed members that no change contains."""
+    changed = {address_of(one): one for one in changes if not isinstance(one, Forget)}
+    found = (one.beside(changed[at]) if at in changed else one for at, one in sorted(suppressed.items()))
+    return tuple(one for one in found if one.departures)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The plan of one environment. `problems` block all of it, `blocked` block single addresses.
@@ -92,10 +99,7 @@ class Plan:
     @property
     def removals(self) -> tuple[Removal, ...]:
         """Return the removals of suppressed members that no change contains."""
-        changed = {address_of(one): one for one in self.changes if not isinstance(one, Forget)}
-        suppressed = sorted(self.suppressed.items())
-        found = (one.beside(changed[at]) if at in changed else one for at, one in suppressed)
-        return tuple(one for one in found if one.departures)
+        return removals_beside(self.changes, self.suppressed)
 
     @property
     def all_blocked(self) -> bool:

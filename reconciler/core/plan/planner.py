@@ -1,7 +1,6 @@
 """The planner: computes the plan from the desired and the observed state. It does no I/O."""
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from reconciler.core.definition import redefined
 from reconciler.core.desired_state import DesiredState
@@ -34,7 +33,7 @@ from reconciler.core.plan.guards import (
     violations,
 )
 from reconciler.core.plan.lost_access import lost_access
-from reconciler.core.plan.model import Blocked, Plan, PlanInputs
+from reconciler.core.plan.model import Blocked, Plan, PlanInputs, removals_beside
 from reconciler.core.plan.names import NameRegistry, resolve_names
 from reconciler.core.plan.notes import notes
 from reconciler.core.plan.observed import ObservedState
@@ -64,7 +63,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
     ended = tuple(endings(desired, observed, segments, only))
     ending = tuple(one for one in ended if not isinstance(one, Blocked))
-    paused = _paused(specs.values())
+    paused = frozenset(spec.address for spec in specs.values() if spec.audience.paused)
     alone = (
         *(one for one in ended if isinstance(one, Blocked)),
         *_unmoved(specs, desired, observed),
@@ -86,16 +85,17 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     excessive = tuple(Blocked(at, one, Cause.GUARD) for at, one in excess.items() if at in unsent)
     blocked = sorted((*alone, *named, *excessive), key=lambda one: (one.address, one.finding.problem))
     going = tuple(sorted(settled.changes, key=address_of))
+    sent = (*going, *removals_beside(going, suppressed))
     unchanged = tuple(
         Unchanged(spec, observed.targets[at]) for at, spec in sorted(specs.items()) if _is_met(at, decided)
     )
     outcomes = (*wanted, *ending, *unchanged, *_undecided(specs, decided))
-    plan = Plan(
+    return Plan(
         basis=_basis(desired, observed),
         changes=going,
         unchanged=tuple(one for one in unchanged if address_of(one) not in stopped),
         blocked=tuple(blocked),
-        cost=cost(going, desired.environment.api, observed.rates, observed.now),
+        cost=cost(sent, desired.environment.api, observed.rates, observed.now),
         notes=(*desired.notes, *notes(going, specs.values(), desired, observed)),
         problems=(*lost, *lost_access(desired, observed, segments)),
         blocked_outcomes=tuple(
@@ -112,12 +112,6 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         resembling=resembling((*wanted, *ending), observed),
         paused=tuple(sorted(paused.difference(one.address for one in blocked))),
     )
-    price = cost((*going, *plan.removals), desired.environment.api, observed.rates, observed.now)
-    return replace(plan, cost=price)
-
-
-def _paused(specs: Iterable[SegmentSpec]) -> frozenset[Address]:
-    return frozenset(spec.address for spec in specs if spec.audience.paused)
 
 
 def _unless(paused: Container[Address], blocked: Iterable[Blocked]) -> Iterator[Blocked]:
