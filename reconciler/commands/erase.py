@@ -9,9 +9,9 @@ import click
 
 from reconciler.apply.erase import remove_erased
 from reconciler.apply.recorder import ApplyContext
-from reconciler.commands.find import read_lines
 from reconciler.commands.support.audited import AuditedRun, Caller, locked
 from reconciler.commands.support.console import CommandConsole, screen
+from reconciler.commands.support.identifier_input import read_lines
 from reconciler.commands.support.json_output import JsonOutput, json_output
 from reconciler.commands.support.options import (
     ActorName,
@@ -83,15 +83,16 @@ def command(stop: object, /, options: EraseOptions) -> None:
         json_output(DocumentKind.ERASE, wanted=options.as_json) as page,
         open_workspace(settings, name, asked, shown.progress, WRITING, load_without_sources) as space,
     ):
+        lines = [] if options.rotate_key else read_lines()  # before the lock: input may come slowly
         if options.plan_only:
-            planned = _planned(space, space.store.reader(), [] if options.rotate_key else read_lines())
+            planned = _planned(space, space.store.reader(), lines)
             _show(space, planned, shown, page, options)
             return
         with locked(space, caller) as (state, entry):
             if options.rotate_key:
                 _rotate(name, state)
                 return
-            _erase(space, state, entry, shown, page, options)
+            _erase(space, state, entry, lines, shown, page, options)
 
 
 def _rotate(environment: str, state: StateWriter) -> None:
@@ -130,6 +131,7 @@ def _erase(
     space: Workspace,
     state: StateWriter,
     entry: AuditedRun,
+    lines: list[str],
     shown: CommandConsole,
     page: JsonOutput,
     options: EraseOptions,
@@ -137,7 +139,7 @@ def _erase(
     """The list is stored first: whatever happens then, no plan sends the members again."""
     environment, api = space.desired.environment, space.desired.environment.api
     with shown.progress:
-        planned = _planned(space, state, read_lines())
+        planned = _planned(space, state, lines)
     _show(space, planned, shown, page, options)
     space.clock.check()
     with shown.progress:

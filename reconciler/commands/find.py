@@ -1,17 +1,12 @@
 """`find`: in which segments, exclusion lists and saved versions people are. Never prints an identifier."""
 
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import click
 
+from reconciler.commands.support.identifier_input import read_lines
 from reconciler.commands.support.options import AsJson, CommonOptions, Environment, with_options
 from reconciler.core.errors import ConfigurationError, CorruptSnapshotError
-
-MOST = 10_000
-"""Identifiers of one search: they are held in memory."""
-LONGEST_LINE = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +44,10 @@ def command(stop: object, /, options: FindOptions) -> None:
         open_session(stop, environment, options.common) as session,
     ):
         lines = read_lines()
+        if not any(line.strip() for line in lines):
+            raise ConfigurationError(
+                "standard input has no identifier", remedy="write one identifier on each line"
+            )
         space, shown = session.space, session.shown
         state = space.store.reader()
         result = find_people(
@@ -64,30 +63,3 @@ def command(stop: object, /, options: FindOptions) -> None:
                 "can't be read",
                 remedy=f"`reconciler state history {environment}`, then `reconciler state restore`",
             )
-
-
-def read_lines() -> list[str]:
-    """Return the lines of standard input. ConfigurationError with the number of a line that is no text."""
-    if sys.stdin.isatty():
-        raise click.UsageError("Standard input is a terminal. Pass a file: `reconciler find ENV < FILE`.")
-    return list(_lines())
-
-
-def _lines() -> Iterator[str]:
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        if number > MOST:
-            raise ConfigurationError(
-                f"standard input has more than {MOST:,} lines",
-                remedy="split the input, and run the command once for each part",
-            )
-        if len(line) > LONGEST_LINE:
-            raise ConfigurationError(
-                f"line {number} of standard input has more than {LONGEST_LINE:,} bytes",
-                remedy="write one identifier on each line",
-            )
-        try:
-            yield line.decode().rstrip("\r\n")
-        except UnicodeDecodeError:
-            raise ConfigurationError(
-                f"line {number} of standard input is not UTF-8", remedy="convert the input to UTF-8"
-            ) from None

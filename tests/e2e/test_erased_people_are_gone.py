@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from support.cli import Project
 
+from reconciler.state.local_store import LocalStore
+
 pytestmark = pytest.mark.promise("private")
 
 EMAIL, CUSTOMER = "person7@example.com", "customer-0007"
@@ -145,3 +147,11 @@ def test_input_without_an_identifier_erases_nothing(project: Project) -> None:
     said = project.run("erase", "sandbox", "--yes", code=3, given="\x07\n").said
     assert "no usable identifier" in said
     assert "pass --plan" in project.run("erase", "sandbox", code=64, given=EMAIL).said
+
+
+def test_input_is_read_before_the_lock_is_taken(project: Project) -> None:
+    """Input that comes slowly holds up no other run."""
+    with LocalStore(project.root / ".reconciler" / "state" / "sandbox", "sandbox").lock("another run"):
+        project.run("erase", "sandbox", "--yes", code=7, given=EMAIL)
+        said = project.run("erase", "sandbox", "--yes", code=3, given="\udcff").said
+    assert "line 1 of standard input is not UTF-8" in said

@@ -91,6 +91,8 @@ def test_input_that_is_no_list_of_identifiers_is_refused(project: Project) -> No
     assert "line 1 of standard input has more than 4,096 bytes" in said
     said = project.run("find", "sandbox", code=3, given="x\n" * 10_001).said
     assert "standard input has more than 10,000 lines" in said
+    said = project.run("find", "sandbox", code=3, given="\n \n").said
+    assert "standard input has no identifier" in said
     assert "Standard input is a terminal" in project.at_terminal("find", "sandbox").said
 
 
