@@ -38,7 +38,7 @@ COMMANDS = {
     "report": "Report sizes, churn and match rates over time, as text or one HTML page",
     "audit": "Show the log of runs, and verify that it is whole",
     "explain": "Show why one address changes, and why rows are dropped",
-    "find": "Find identifiers in segments, exclusion lists and saved versions",
+    "find": "Find identifiers in segments, lists and saved versions",
     "erase": "Erase identifiers: at Criteo, in the state and its saved versions",
     "auth": "Get and store Criteo's consent; show when it expires",
     "state": "Show, restore, rebuild and move the state; manage its lock",

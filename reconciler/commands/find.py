@@ -1,4 +1,4 @@
-"""`find`: in which segments, exclusion lists and saved versions people are. Never prints an identifier."""
+"""`find`: in which segments, lists and saved versions people are. Never prints an identifier."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class FindOptions:
 @with_options(FindOptions)
 @click.pass_obj
 def command(stop: object, /, options: FindOptions) -> None:
-    """Find identifiers in the state: segments, exclusion lists and saved versions.
+    """Find identifiers in the state: segments, lists and saved versions.
 
     Reads identifiers from standard input, one on each line: plain, or hashed as MD5 or SHA-256. The output
     names lines by their number, never by the identifier. Makes no call to Criteo, and reads no source.

@@ -10,14 +10,14 @@ from reconciler.core.model import HASHINGS, Address, Hashing, IdentifierType
 from reconciler.core.state.resource import ResourceState, SegmentState
 
 LIST_HASHINGS = (Hashing.SHA256, Hashing.SHA256_OF_MD5)
-"""An exclusion list is stored as SHA-256 digests; a list that came as MD5, as digests of those."""
+"""A list is stored as SHA-256 digests; a list that came as MD5, as digests of those."""
 
 
 class StoredRole(StrEnum):
     """What a stored set of members is.
 
     CONFIRMED: in a segment. UNCERTAIN: maybe in a segment. PENDING: a transfer that has not completed adds or
-    removes it. LISTED: on an exclusion list. EXCLUDED: kept out of a segment by one.
+    removes it. LISTED: on a suppression or exclusion list. EXCLUDED: kept out of a segment by one.
     """
 
     CONFIRMED = "confirmed"
@@ -29,7 +29,7 @@ class StoredRole(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class StoredPlace:
-    """A place in a state that holds members. `files` are those of an exclusion list, else ()."""
+    """A place in a state that holds members. `files` are those of a list, else ()."""
 
     address: Address
     role: StoredRole

@@ -1,4 +1,4 @@
-"""Exclusion lists, each column read once in a process, whatever the number of audiences that share it."""
+"""Suppression and exclusion lists: each column is read once in a process, for all audiences."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Find identifiers in segments, exclusion lists and saved versions. Reads only the state."""
+"""Find identifiers in segments, lists and saved versions. Reads only the state."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class _Search:
 
 
 def countries_of(audiences: Iterable[Audience]) -> frozenset[str]:
-    """Return the countries of phone numbers without a country code, in sources and exclusion lists."""
+    """Return the countries of phone numbers without a country code, in sources and lists."""
     return frozenset(
         country
         for audience in audiences

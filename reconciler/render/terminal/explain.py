@@ -125,7 +125,7 @@ def _share(label: str, count: int, whole: int, figures: NumberFormat, depth: int
 
 def _remarks(spec: SegmentSpec, target: TargetMembers, figures: NumberFormat) -> Iterator[str]:
     if spec.audience.paused:
-        yield "Paused: nothing is sent, except removals of members on exclusion lists."
+        yield "Paused: nothing is sent, except removals of members on suppression and exclusion lists."
     if spec.audience.protected:
         yield "Protected: its segment is never replaced, emptied or deleted."
     if nationals := dict(target.malformed).get(NO_COUNTRY):
