@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from pathlib import PurePosixPath
 
 from reconciler.core.lifecycle import selects
 from reconciler.core.model import Address, Guards, SourceLocation
@@ -46,9 +45,9 @@ class Override:
 
 def advice(selector: str, limits: Mapping[str, str], today: date, file: str) -> str:
     """Return a document to append to the overrides of the environment that a manifest belongs to."""
-    folder = PurePosixPath(file).parts[:2]
+    folder = file.split("/")[:2]
     written = ", ".join(f"{key}: {value}" for key, value in limits.items())
     stated = f'guards: {{{written}}}, reason: "…", expires: "{today + ADVISED}"'
     line = f'{{kind: Override, address: "{selector}", {stated}}}'
-    file_name = PurePosixPath(*folder, "overrides.yaml")
+    file_name = "/".join([*folder, "overrides.yaml"])
     return f"if intended, append `--- {line}` to {file_name}, with your reason"
