@@ -307,8 +307,8 @@ MIXED = (
 
 def test_many_conditions_are_checked_together_as_each_by_itself(people):
     together = [audience(f"a{number}", text) for number, text in enumerate(MIXED)]
-    alone = [finding for text in MIXED for finding in checked(people, text)]
-    assert len(alone) == 7
+    alone = list(dict.fromkeys(finding for text in MIXED for finding in checked(people, text)))
+    assert len(alone) == 6  # two are not an expression in the same way at the same place
     assert [str(finding) for finding in check_all(together, str(people), TODAY, people)] == alone
 
 
