@@ -14,12 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from results import Result, add_option, keep
 
 BASE, FIRST = "load and validate the YAML", "plan, first"
 UNCHANGED, ONE_CHANGED = "plan, nothing changed", "plan, one of 10 files changed"
+ALL_CHANGED = "plan, all 10 files changed"
 FILES = 10
 OLD = 3
 """Seconds after which a file is old enough for its reading to be recorded."""
@@ -107,17 +109,24 @@ def measured(folder: Path) -> dict[str, tuple[float, float]]:
     time.sleep(OLD)
     timed(folder, reconciler, "apply", "sandbox", "--yes", "--quiet")
     rows[UNCHANGED] = timed(folder, *plan)
-    with (folder / "data" / "people-0.csv").open("a") as file:
-        file.write("another@example.com,1\n")
+    _change(folder, range(1))
     rows[ONE_CHANGED] = timed(folder, *plan)
-    rows["plan --read-sources"] = timed(folder, *plan, "--read-sources")
+    _change(folder, range(1, FILES))
+    rows[ALL_CHANGED] = timed(folder, *plan)
     return rows
+
+
+def _change(folder: Path, files: Iterable[int]) -> None:
+    for number in files:
+        with (folder / "data" / f"people-{number}.csv").open("a") as file:
+            file.write("another@example.com,1\n")
 
 
 TARGETS = (
     ("validate", BASE, 1),
     (UNCHANGED, BASE, 2),
     (ONE_CHANGED, FIRST, 0.25),
+    (ALL_CHANGED, FIRST, 4),
 )
 """Rows that have a target, beside which other row, and how many times that they may take."""
 

@@ -156,6 +156,16 @@ class TargetMembers:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberComparison:
+    """The confirmed members of a segment beside its target, and the suppressed members of that target."""
+
+    hashing: Hashing
+    held: SnapshotRef
+    target: SnapshotRef
+    suppressed: SnapshotRef
+
+
+@dataclass(frozen=True, slots=True)
 class AudienceRequest:
     """An audience, and the kinds of segments that its members are wanted for."""
 

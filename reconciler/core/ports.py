@@ -16,6 +16,7 @@ from reconciler.core.members import (
     ErasedRows,
     Identifiers,
     Kind,
+    MemberComparison,
     Operation,
     ReadList,
     SnapshotRef,
@@ -368,6 +369,13 @@ class MemberEngine(Protocol):
 
     def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         """Return the snapshot `held` without the members of `out`."""
+        ...
+
+    def compare(self, comparisons: Sequence[MemberComparison]) -> None:
+        """Compare many segments with their targets at once, in a fraction of the time of one by one.
+
+        `suppressed` and `delta` return the same afterwards, sooner.
+        """
         ...
 
     def suppressed(self, holding: SegmentState, target: TargetMembers) -> SnapshotRef:

@@ -25,9 +25,14 @@ class BitSets:
         """Whether a set has anything in it."""
         return f"({' | '.join(self.columns(prefix))}) <> 0"
 
-    def has(self, prefix: str, thing: int) -> str:
+    def column_and_bit(self, prefix: str, thing: int) -> tuple[str, str]:
+        """Return the column that states whether a set has the thing, and its bit as a constant."""
         word, bit = divmod(thing, SIZE)
-        return f"({prefix}{word} & {number(1 << bit)}) <> 0"
+        return f"{prefix}{word}", number(1 << bit)
+
+    def has(self, prefix: str, thing: int) -> str:
+        column, bit = self.column_and_bit(prefix, thing)
+        return f"({column} & {bit}) <> 0"
 
     def united(self, prefix: str, named: str = "") -> str:
         """Select-list items of a query with groups: the union of the sets of a group."""

@@ -1,25 +1,22 @@
-"""From what is held to what is wanted: one full join, in one deterministic order.
+"""From what is held to what is wanted, in one deterministic order.
 
-Phases are numbered in the order in which they are sent: suppressed people out, additions, the
-others out. Within a phase members are sorted by their bytes, so a position means the same member
-in every run and for every size of batch. A change is worked out once and kept as a sorted file, so
-that hours of sending hold no memory.
+Within a phase members are sorted by their bytes, so a position means the same member in every run and for
+every size of batch. A change is computed once and kept as a sorted file, so that hours of sending hold no
+memory.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import duckdb
 
 from reconciler.core.errors import StorageError
 from reconciler.core.members import (
     EMPTY_SNAPSHOT,
-    NO_DELTA,
     Batch,
     Delta,
     Identifiers,
+    MemberComparison,
     Operation,
     SnapshotRef,
     TargetMembers,
@@ -27,42 +24,22 @@ from reconciler.core.members import (
 from reconciler.core.model import Hashing
 from reconciler.core.state.resource import SegmentState, Transfer, next_window
 from reconciler.members.database import number
-from reconciler.members.snapshots import Snapshots, reader, write
-
-URGENT, ADD, REMOVE = 0, 1, 2
-Refs = tuple[SnapshotRef, SnapshotRef, SnapshotRef, SnapshotRef]
-"""base, maybe, target, urgent."""
+from reconciler.members.member_changes import ADD, MemberChanges, Refs
+from reconciler.members.snapshots import Snapshots
 
 
 def refs(holding: SegmentState, transfer: Transfer) -> Refs:
     return holding.confirmed, holding.uncertain, transfer.target, transfer.priority_removes
 
 
-def counted(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs) -> Delta:
-    """How long each phase is; often known without reading anything."""
-    base, maybe, target, _ = change
-    if not maybe and base == target:
-        return NO_DELTA
-    if not base and not maybe:
-        return Delta(0, target.count, 0)
-    return _lengths(cursor, _file(cursor, snapshots, change))
-
-
-def _lengths(cursor: duckdb.DuckDBPyConnection, file: Path) -> Delta:
-    counts = dict(
-        cursor.execute(f"SELECT phase, count(*) FROM {reader(file)} AS c GROUP BY phase").fetchall()
-    )
-    return Delta(*(int(counts.get(phase, 0)) for phase in (URGENT, ADD, REMOVE)))
-
-
 def batches(
-    cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs, transfer: Transfer, size: int
+    cursor: duckdb.DuckDBPyConnection, changes: MemberChanges, change: Refs, transfer: Transfer, size: int
 ) -> Iterator[Batch]:
     """Yield the batches left of a transfer; the rows must match the sizes in the resource state."""
-    file = _file(cursor, snapshots, change)
-    if _lengths(cursor, file) != transfer.size:
+    rows, sizes = changes.rows(cursor, change)
+    if sizes != transfer.size:
         raise _contradiction()
-    cursor.execute(f"SELECT member FROM {reader(file)} AS c OFFSET {transfer.acknowledged}")
+    cursor.execute(f"SELECT member FROM {rows} AS c OFFSET {transfer.acknowledged}")
     while span := next_window(transfer, size):
         start, end = span
         members = [row[0] for row in cursor.fetchmany(end - start)]
@@ -85,56 +62,20 @@ def _contradiction() -> StorageError:
     )
 
 
-def _file(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs) -> Path:
-    """The sorted change between snapshots, made at its first use."""
-    name = hashlib.sha256("/".join(ref.digest for ref in change).encode()).hexdigest()
-    file = snapshots.scratch / f"change-{name}.parquet"
-    if not file.exists():
-        with snapshots.draft() as draft:
-            query = f"SELECT phase, member FROM {_moved(cursor, snapshots, change)} ORDER BY phase, member"
-            write(cursor, query, draft)
-            draft.replace(file)
-    return file
-
-
-def _moved(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs) -> str:
-    """Held and wanted differ where one is missing, or where it is only maybe held."""
-    base, maybe, target, urgent = change
-    there = {ref.digest: snapshots.relation(cursor, ref) for ref in change if ref}
-    shape = next(iter(there.values()))
-
-    def rows(ref: SnapshotRef) -> str:
-        return there[ref.digest] if ref else f"(SELECT member FROM {shape} AS shape LIMIT 0)"
-
-    if not base and not maybe:
-        return f"(SELECT {ADD}::UTINYINT AS phase, member FROM {rows(target)} AS t)"
-    held = f"SELECT member, true AS sure FROM {rows(base)} AS b"
-    if maybe:
-        held += f" UNION ALL SELECT member, false FROM {rows(maybe)} AS m"
-    moved = (
-        "SELECT coalesce(t.member, h.member) AS member, t.member IS NOT NULL AS wanted "
-        f"FROM ({held}) AS h FULL JOIN {rows(target)} AS t ON h.member = t.member "
-        "WHERE t.member IS NULL OR h.sure IS DISTINCT FROM true"
-    )
-    first = f"member IN (SELECT member FROM {rows(urgent)} AS u)" if urgent else "false"
-    phase = f"(CASE WHEN wanted THEN {ADD} WHEN {first} THEN {URGENT} ELSE {REMOVE} END)::UTINYINT"
-    return f"(SELECT {phase} AS phase, member FROM ({moved}))"
-
-
 def collapsed(
-    cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, holding: SegmentState
+    cursor: duckdb.DuckDBPyConnection, changes: MemberChanges, holding: SegmentState
 ) -> tuple[SnapshotRef, SnapshotRef]:
     """base ± acknowledged, maybe ∪ in flight."""
     moving = holding.transfer
     end = moving.in_flight.end if moving and moving.in_flight else moving.acknowledged if moving else 0
     if moving is None or end == 0:
         return holding.confirmed, holding.uncertain
-    hashing = holding.key.hashing
-    file = reader(_file(cursor, snapshots, refs(holding, moving)))
+    hashing, snapshots = holding.key.hashing, changes.snapshots
+    rows, _ = changes.rows(cursor, refs(holding, moving))
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE sent AS "
         "SELECT phase, member, row_number() OVER (ORDER BY phase, member) AS position "
-        f"FROM (SELECT * FROM {file} AS c ORDER BY phase, member LIMIT {end})"
+        f"FROM (SELECT * FROM {rows} AS c ORDER BY phase, member LIMIT {end})"
     )
     taken, flying = f"position <= {moving.acknowledged}", f"position > {moving.acknowledged}"
     added, removed = f"phase = {ADD} AND {taken}", f"phase <> {ADD}"
@@ -179,11 +120,15 @@ def doubted(
 
 
 def suppressed(
-    cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, holding: SegmentState, target: TargetMembers
+    cursor: duckdb.DuckDBPyConnection, changes: MemberChanges, holding: SegmentState, target: TargetMembers
 ) -> SnapshotRef:
     """Held or maybe held, on an exclusion list, and not wanted."""
-    base, maybe = collapsed(cursor, snapshots, holding)
+    hashing, snapshots = holding.key.hashing, changes.snapshots
+    base, maybe = collapsed(cursor, changes, holding)
     if not target.suppressed or not (base or maybe):
+        return EMPTY_SNAPSHOT
+    comparison = MemberComparison(hashing, base, target.members, target.suppressed)
+    if not maybe and changes.removes_nobody_suppressed(comparison):
         return EMPTY_SNAPSHOT
     held = " UNION ALL ".join(
         f"SELECT member FROM {snapshots.relation(cursor, ref)} AS h" for ref in (base, maybe) if ref
@@ -193,7 +138,7 @@ def suppressed(
     if target.members:
         wanted = snapshots.relation(cursor, target.members)
         query = f"SELECT member FROM ({query}) AS gone ANTI JOIN {wanted} AS t USING (member)"
-    return snapshots.keep(cursor, query, holding.key.hashing)
+    return snapshots.keep(cursor, query, hashing)
 
 
 def missing(

@@ -17,6 +17,7 @@ from reconciler.core.members import (
     ErasedRows,
     Identifiers,
     Kind,
+    MemberComparison,
     ReadList,
     SnapshotRef,
     SourceProgress,
@@ -36,6 +37,7 @@ from reconciler.members.identities import identify
 from reconciler.members.intake import Intake
 from reconciler.members.listed import listed
 from reconciler.members.lists import Lists
+from reconciler.members.member_changes import MemberChanges
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.stopping import stoppable
 
@@ -67,6 +69,7 @@ class DuckDbEngine:
             )
         self._files = FileSets(Intake(root, self._scratch.folder / "unpacked", check))
         self._snapshots = Snapshots(self._scratch.folder, fetch, key)
+        self._changes = MemberChanges(self._snapshots)
         self._erased = ErasedMembers(erasures)
         self._lists = Lists(self._snapshots, self._erased)
         self._missing: dict[tuple[SnapshotRef, frozenset[SnapshotRef]], int] = {}
@@ -127,19 +130,23 @@ class DuckDbEngine:
                 self._missing[asked] = delta.missing(cursor, self._snapshots, before, now)
         return self._missing[asked]
 
+    def compare(self, comparisons: Sequence[MemberComparison]) -> None:
+        with storage_errors("comparing snapshots"), self._stoppable() as cursor:
+            self._changes.compare(cursor, comparisons)
+
     def suppressed(self, holding: SegmentState, target: TargetMembers) -> SnapshotRef:
         with storage_errors("looking for suppressed members"), self._stoppable() as cursor:
-            return delta.suppressed(cursor, self._snapshots, holding, target)
+            return delta.suppressed(cursor, self._changes, holding, target)
 
     def delta(self, base: SnapshotRef, maybe: SnapshotRef, target: SnapshotRef, urgent: SnapshotRef) -> Delta:
         with storage_errors("comparing snapshots"), self._stoppable() as cursor:
-            return delta.counted(cursor, self._snapshots, (base, maybe, target, urgent))
+            return self._changes.size(cursor, (base, maybe, target, urgent))
 
     def abandon_transfer(self, holding: SegmentState) -> tuple[SnapshotRef, SnapshotRef]:
         if holding.transfer is None:
             return holding.confirmed, holding.uncertain
         with storage_errors("giving up a target"), self._stoppable() as cursor:
-            return delta.collapsed(cursor, self._snapshots, holding)
+            return delta.collapsed(cursor, self._changes, holding)
 
     def mark_uncertain(
         self, hashing: Hashing, sure: Sequence[SnapshotRef], named: Sequence[SnapshotRef]
@@ -152,7 +159,7 @@ class DuckDbEngine:
         if moving is None or next_window(moving, size) is None:
             return
         with storage_errors("streaming members"), self._unbroken() as cursor:
-            yield from delta.batches(cursor, self._snapshots, delta.refs(holding, moving), moving, size)
+            yield from delta.batches(cursor, self._changes, delta.refs(holding, moving), moving, size)
 
     def erased(self, snapshot: SnapshotRef, kind: Kind) -> SnapshotRef:
         with storage_errors("searching a snapshot"), self._stoppable() as cursor:

@@ -13,6 +13,7 @@ from reconciler.core.members import (
     ErasedRows,
     Identifiers,
     Kind,
+    MemberComparison,
     ReadList,
     SnapshotRef,
     SourceProgress,
@@ -78,6 +79,10 @@ class LazyEngine:
 
     def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         return self._engine.without(hashing, held, out)
+
+    def compare(self, comparisons: Sequence[MemberComparison]) -> None:
+        if comparisons:
+            self._engine.compare(comparisons)
 
     def suppressed(self, holding: SegmentState, target: TargetMembers) -> SnapshotRef:
         return self._engine.suppressed(holding, target)

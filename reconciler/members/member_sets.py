@@ -7,7 +7,7 @@ import duckdb
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Hashing
 from reconciler.members.bit_sets import BitSets
-from reconciler.members.snapshots import DIGEST, SUMS, TEXT, Snapshots, reader
+from reconciler.members.snapshots import DIGEST, SUMS, TEXT, Selection, Snapshots, reader
 
 
 def member_sets(
@@ -34,7 +34,8 @@ def member_sets(
     found = {}
     for query in sets.each("lanes", "k", "sum(members)::BIGINT, sum(high), sum(low)"):
         for audience, count, high, low in cursor.execute(query).fetchall():
-            selected = f"SELECT member FROM {reader(file)} AS m{audience} WHERE {sets.has('k', audience)}"
-            found[audience] = snapshots.selection(hashing, (count, high, low), selected)
+            column, bit = sets.column_and_bit("k", audience)
+            selected = Selection(reader(file), f"({column} & {{}}) <> 0", bit)
+            found[audience] = snapshots.select(hashing, (count, high, low), selected)
     cursor.execute("DROP TABLE lanes")
     return found

@@ -10,7 +10,7 @@ import hmac
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import duckdb
 from reconciler.core.errors import CorruptSnapshotError
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
 from reconciler.core.model import Hashing
-from reconciler.members.database import IN_FILE, blob, is_ours, literal, number, paths
+from reconciler.members.database import IN_FILE, READ_ERRORS, blob, is_ours, literal, number, paths
 
 PUT_BACK = (
     "put it back from a backup (docs/how-to/recover-state.md), or go back: `reconciler state history`, then "
@@ -37,6 +37,19 @@ _UNCOMPRESSED = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION uncompressed, 
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """The rows of a file for which `test` is true. A brace in the test is the place of `value`."""
+
+    source: str
+    test: str
+    value: str
+
+    @property
+    def query(self) -> str:
+        return f"SELECT member FROM {self.source} AS selected WHERE {self.test.format(self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshots:
     """The snapshots that one process works with, in a folder that goes when it ends.
 
@@ -47,7 +60,7 @@ class Snapshots:
     scratch: Path
     fetch: Callable[[SnapshotRef], str]
     key: bytes
-    _selections: dict[SnapshotRef, str] = field(default_factory=dict)
+    _selections: dict[SnapshotRef, tuple[Selection, ...]] = field(default_factory=dict)
     _known: dict[SnapshotRef, Sums] = field(default_factory=dict)
 
     def keep(self, cursor: duckdb.DuckDBPyConnection, members: str, hashing: Hashing) -> SnapshotRef:
@@ -60,33 +73,47 @@ class Snapshots:
             draft.replace(self._file(snapshot))
         return snapshot
 
-    def selection(self, hashing: Hashing, sums: Sums, members: str) -> SnapshotRef:
-        """The set of members that a query selects from files that stay, by what is known of it."""
+    def select(self, hashing: Hashing, sums: Sums, *parts: Selection) -> SnapshotRef:
+        """Return the set of members in files that stay, by its sums. Its parts have no member in common."""
         snapshot = self._remembered(hashing, sums)
         if snapshot:
-            self._selections.setdefault(snapshot, members)
+            self._selections.setdefault(snapshot, parts)
         return snapshot
 
     def united(
         self, cursor: duckdb.DuckDBPyConnection, hashing: Hashing, one: SnapshotRef, other: SnapshotRef
     ) -> SnapshotRef:
-        """Two sets of this process that have no member in common, as one."""
+        """Return two sets of this process that have no member in common, as one."""
         if not one or not other:
             return one or other
         count, high, low = (
             mine + theirs for mine, theirs in zip(*map(self._known.__getitem__, (one, other)), strict=True)
         )
-        parts = (
-            f"SELECT member FROM {self.relation(cursor, part)} AS p{at}"
-            for at, part in enumerate((one, other))
-        )
-        return self.selection(hashing, (count, high, low), " UNION ALL ".join(parts))
+        parts = (*self._parts(cursor, one), *self._parts(cursor, other))
+        return self.select(hashing, (count, high, low), *parts)
 
     def relation(self, cursor: duckdb.DuckDBPyConnection, snapshot: SnapshotRef) -> str:
-        """The members of a snapshot that isn't empty, fetched and checked if need be."""
+        """Return the members of a snapshot that isn't empty, fetched and checked if need be."""
         if snapshot in self._selections and not self._file(snapshot).exists():
-            return f"({self._selections[snapshot]})"
+            return f"({_union(self._selections[snapshot])})"
         return reader(self.path(cursor, snapshot))
+
+    def numbered(self, cursor: duckdb.DuckDBPyConnection, snapshots: Mapping[int, SnapshotRef]) -> str:
+        """Return a query for `number` and `member` of snapshots that are not empty, each file read once."""
+        groups: dict[tuple[str, str], list[str]] = {}
+        for at, snapshot in snapshots.items():
+            for part in self._parts(cursor, snapshot):
+                groups.setdefault((part.source, part.test), []).append(f"({at}::USMALLINT, {part.value})")
+        return " UNION ALL ".join(
+            f"SELECT number, member FROM {source} AS selected "
+            f"JOIN (VALUES {', '.join(values)}) AS numbers(number, wanted) ON {test.format('wanted')}"
+            for (source, test), values in groups.items()
+        )
+
+    def _parts(self, cursor: duckdb.DuckDBPyConnection, snapshot: SnapshotRef) -> tuple[Selection, ...]:
+        if snapshot in self._selections and not self._file(snapshot).exists():
+            return self._selections[snapshot]
+        return (Selection(reader(self.path(cursor, snapshot)), "{}", "true"),)
 
     def written(self, cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[Path, int]:
         """A file with the rows of a query, which stays as long as this process, and how many there are."""
@@ -123,7 +150,7 @@ class Snapshots:
         if snapshot not in self._selections:
             return self._take(cursor, Path(self.fetch(snapshot)), snapshot)
         with self.draft() as draft:
-            rows = write(cursor, self._selections[snapshot], draft)
+            rows = write(cursor, _union(self._selections[snapshot]), draft)
             draft.replace(self._file(snapshot))
         return rows
 
@@ -151,6 +178,36 @@ class Snapshots:
                 )
             draft.replace(self._file(snapshot))
         return rows
+
+    def fetch_together(
+        self, cursor: duckdb.DuckDBPyConnection, wanted: Mapping[SnapshotRef, Hashing]
+    ) -> None:
+        """Fetch and check many kept snapshots in one file. All are hashed, or none is.
+
+        A damaged one is left to `relation`, which reports it.
+        """
+        kept = [one for one in wanted if one not in self._selections and not self._file(one).exists()]
+        if len(kept) < 2:
+            return
+        with contextlib.ExitStack() as links, self.draft() as draft:
+            files = [links.enter_context(self._linked(Path(self.fetch(one)))) for one in kept]
+            try:
+                write(
+                    cursor, f"SELECT file_index::USMALLINT AS kept, member FROM {reader(*files)} AS f", draft
+                )
+                kind = TEXT if wanted[kept[0]] is Hashing.NONE else DIGEST
+                found = cursor.execute(
+                    f"SELECT kept, {SUMS} FROM ({self.lanes(draft, kind)}) GROUP BY kept"
+                ).fetchall()
+            except READ_ERRORS as error:
+                if is_ours(error):
+                    raise
+                return
+            file = draft.replace(draft.with_stem(f"kept-{draft.stem}"))
+        for at, *sums in found:
+            count, high, low = sums
+            if self._sealed(wanted[kept[at]], (count, high, low)) == kept[at]:
+                self._selections[kept[at]] = (Selection(reader(file), "kept = {}", f"{at}::USMALLINT"),)
 
     def discard(self, snapshot: SnapshotRef) -> None:
         """Removes the file of our own; the next use fetches it again."""
@@ -205,10 +262,14 @@ class Snapshots:
         return self.scratch / f"{snapshot.digest}.parquet"
 
 
+def _union(parts: Iterable[Selection]) -> str:
+    return " UNION ALL ".join(part.query for part in parts)
+
+
 def write(cursor: duckdb.DuckDBPyConnection, query: str, file: Path) -> int:
     """Writes the rows of a query to a file, and returns how many there are."""
     return number(cursor, f"COPY ({query}) TO {literal(str(file))} {_UNCOMPRESSED}")
 
 
-def reader(file: Path) -> str:
-    return f"read_parquet({paths([file])}, {IN_FILE})"
+def reader(*files: Path) -> str:
+    return f"read_parquet({paths(files)}, {IN_FILE})"

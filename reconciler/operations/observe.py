@@ -11,6 +11,7 @@ from reconciler.core.lists import AppliedLists, compared
 from reconciler.core.members import (
     EMPTY_SNAPSHOT,
     NO_DELTA,
+    MemberComparison,
     SnapshotRef,
     TargetMembers,
 )
@@ -144,11 +145,23 @@ def _comparisons(
     lost: Container[Address],
 ) -> dict[Address, MemberDiff]:
     """Return the member diff of each address with a target. If Criteo lost members, all are sent again."""
+    engine.compare(
+        [
+            MemberComparison(one.key.hashing, one.confirmed, targets[at].members, targets[at].suppressed)
+            for at, one in receiving.items()
+            if at in targets and at not in lost and _is_compared(one, targets[at])
+        ]
+    )
     return {
         at: _compare_lost(engine, one, targets[at]) if at in lost else compare(engine, one, targets[at])
         for at, one in receiving.items()
         if at in targets
     }
+
+
+def _is_compared(one: SegmentState, target: TargetMembers) -> bool:
+    """Return whether the confirmed members are all that the segment may hold, and differ from the target."""
+    return one.transfer is None and not one.uncertain and one.confirmed != target.members
 
 
 def reachable(

@@ -24,6 +24,7 @@ from reconciler.core.members import (
     Batch,
     Delta,
     Identifiers,
+    MemberComparison,
     SnapshotRef,
     TargetMembers,
 )
@@ -386,6 +387,37 @@ def test_the_fake_and_the_real_engine_agree(both, situation, hashing):
         priority_removes = world.look(world.engine.suppressed(midway, target))
         seen.append((delta, everything, confirmed, uncertain, priority_removes))
     assert seen[0] == seen[1]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(situations(), min_size=2, max_size=6), st.sampled_from([Hashing.NONE, Hashing.SHA256]))
+def test_comparing_many_at_once_changes_no_answer(both, situations, hashing):
+    sets = [[frozenset(written(name, hashing) for name in names) for names in one[0]] for one in situations]
+    seen = []
+    for world in both:
+        refs = [[world.put(names, hashing) for names in one] for one in sets]
+        world.engine.compare([MemberComparison(hashing, one[0], one[2], one[3]) for one in refs])
+        for held, _, target, listed in refs:
+            wanted = TargetMembers(members=target, suppressed=listed, rows=0, drops=())
+            segment = holding(hashing, confirmed=held)
+            urgent = world.engine.suppressed(segment, wanted)
+            size = world.engine.delta(held, EMPTY_SNAPSHOT, target, urgent)
+            begun = replace(segment, transfer=Transfer(target, urgent, size))
+            seen.append((size, world.look(urgent), sent(world.engine.batches(begun, 3))))
+    expected = [_expected(held, target, listed) for held, _, target, listed in sets]
+    assert seen == expected + expected
+
+
+def _expected(
+    held: frozenset[str], target: frozenset[str], listed: frozenset[str]
+) -> tuple[Delta, frozenset[str], list[tuple[str, str]]]:
+    urgent, adds, others = (held - target) & listed, target - held, held - target - listed
+    steps = [("remove", one) for one in sorted(urgent)] + [("add", one) for one in sorted(adds)]
+    return (
+        Delta(len(urgent), len(adds), len(others)),
+        urgent,
+        steps + [("remove", one) for one in sorted(others)],
+    )
 
 
 def replayed(held: frozenset[str], steps: list[tuple[str, str]]) -> frozenset[str]:

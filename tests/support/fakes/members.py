@@ -19,6 +19,7 @@ from reconciler.core.members import (
     Identifiers,
     Kind,
     ListMatches,
+    MemberComparison,
     ReadList,
     SnapshotRef,
     SourceProgress,
@@ -228,6 +229,11 @@ class MemoryEngine:
             drops=((DropReason.ERASED, erased),) if (erased := len(wanted) - members.count) else (),
             lists=lists,
         )
+
+    def compare(self, comparisons: Sequence[MemberComparison]) -> None:
+        for one in comparisons:
+            for snapshot in (one.held, one.target, one.suppressed):
+                self.members(snapshot)
 
     def suppressed(self, holding: SegmentState, target: TargetMembers) -> SnapshotRef:
         confirmed, uncertain = self.abandon_transfer(holding)

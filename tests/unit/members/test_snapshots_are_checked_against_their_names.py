@@ -11,10 +11,11 @@ import duckdb
 import pytest
 
 from reconciler.core.errors import CorruptSnapshotError
-from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
+from reconciler.core.members import EMPTY_SNAPSHOT, MemberComparison, SnapshotRef
 from reconciler.core.model import Hashing
 from reconciler.members.data_root import LocalFolder
 from reconciler.members.engine import DuckDbEngine
+from reconciler.members.member_changes import MemberChanges
 from reconciler.members.verify import SnapshotVerifier
 
 pytestmark = pytest.mark.promise("state")
@@ -55,11 +56,25 @@ def keep(kept: Path, hashing: Hashing, names: list[str] = NAMES) -> SnapshotRef:
     return snapshot
 
 
-def answers(engine: DuckDbEngine, whole: SnapshotRef, few: SnapshotRef) -> object:
-    """What comparisons say, as in a new process; the reason where the snapshot is refused."""
+def answers(
+    engine: DuckDbEngine, whole: SnapshotRef, few: SnapshotRef, together: Hashing | None = None
+) -> object:
+    """What comparisons say, as in a new process; the reason where the snapshot is refused.
+
+    `together`: the hashing of both, if they are compared at once first.
+    """
     for file in engine._snapshots.scratch.glob("*.parquet"):
         file.unlink()
+    engine._snapshots._selections.clear()
+    engine._changes = MemberChanges(engine._snapshots)
     try:
+        if together:
+            engine.compare(
+                [
+                    MemberComparison(together, few, whole, EMPTY_SNAPSHOT),
+                    MemberComparison(together, whole, few, EMPTY_SNAPSHOT),
+                ]
+            )
         return engine.delta(few, EMPTY_SNAPSHOT, whole, EMPTY_SNAPSHOT), engine.delta(
             whole, EMPTY_SNAPSHOT, few, EMPTY_SNAPSHOT
         )
@@ -94,11 +109,12 @@ def test_no_flipped_bit_changes_an_answer(kept: Path, hashing: Hashing) -> None:
     said = set()
     with opened(kept) as engine:
         right = answers(engine, whole, few)
+        assert answers(engine, whole, few, hashing) == right
         for place in sorted(places):
             flipped = bytearray(content)
             flipped[place] ^= 1 << drawn.randrange(8)
             file.write_bytes(flipped)
-            said.add(answers(engine, whole, few))
+            said |= {answers(engine, whole, few), answers(engine, whole, few, hashing)}
     damaged = {one for one in said if isinstance(one, str)}
     assert said - damaged <= {right}
     assert damaged
