@@ -71,7 +71,7 @@ def _validated(
     valid: list[DesiredState] = []
     for name in names:
         try:
-            desired = load_offline(root, name, data_root=settings.data_root)
+            desired = load_offline(root, name, today=today, data_root=settings.data_root)
         except ConfigurationError as error:
             findings += error.findings or [Finding("", error.problem, error.remedy)]
             continue

@@ -10,20 +10,15 @@ from datetime import date
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import Finding
 from reconciler.core.model import Address, Guards
-from reconciler.core.override import EVERYTHING, LONGEST, Override
+from reconciler.core.override import EVERYTHING, LONGEST, Override, too_late
 
 
 def beyond_limit(desired: DesiredState, today: date) -> tuple[Finding, ...]:
     """Return a finding for each override that expires too late."""
-    last = today + LONGEST
     return tuple(
-        Finding(
-            str(one.place),
-            f"this override expires on {one.expires} (limit {LONGEST.days} days from today)",
-            f"write a day up to {last}; for a permanent limit, set it under `guards` in the manifests",
-        )
+        Finding(str(one.place), *found)
         for one in desired.overrides
-        if one.expires > last
+        if (found := too_late(one.expires, today))
     )
 
 

@@ -20,7 +20,7 @@ class Override:
     """Other limits for the addresses that `selector` selects, until the end of the day `expires` in UTC.
 
     `selector` is an address, the name of an audience, or `*`. `limits` are fields of `Guards`; `written` has
-    them as the manifest does.
+    them as the manifest does. `place` is that of the day.
     """
 
     selector: str
@@ -41,6 +41,17 @@ class Override:
 
     def over(self, guards: Guards) -> Guards:
         return replace(guards, **dict(self.limits))  # type: ignore[arg-type]
+
+
+def too_late(expires: date, today: date) -> tuple[str, str] | None:
+    """Return the problem and the fix of an override that expires so late; None if it counts."""
+    last = today + LONGEST
+    if expires <= last:
+        return None
+    return (
+        f"this override expires on {expires} (limit {LONGEST.days} days from today)",
+        f"write a day up to {last}; for a permanent limit, set it under `guards` in the manifests",
+    )
 
 
 def advice(selector: str, limits: Mapping[str, str], today: date, file: str) -> str:

@@ -102,7 +102,7 @@ def _override(document: ManifestDocument) -> Override:
         written=", ".join(f"{key} {declared[key]}" for key in sorted(declared)),
         reason=value["reason"],
         expires=date.fromisoformat(value["expires"]),
-        place=document.place("address"),
+        place=document.place("expires"),
     )
 
 

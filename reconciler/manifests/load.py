@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from reconciler.core.api_versions import SUPPORT
@@ -40,11 +41,16 @@ def load(root: Path, environment: str, *, data_root: str | None = None) -> Desir
     return _built(root, flaws, inventory, data_root, ())
 
 
-def load_offline(root: Path, environment: str, *, data_root: str | None = None) -> DesiredState:
-    """Return the desired state if the data may be on another machine: a note states this."""
+def load_offline(root: Path, environment: str, *, today: date, data_root: str | None = None) -> DesiredState:
+    """Return the desired state if the data may be on another machine: a note states this.
+
+    Overrides that expire too late are part of what is found; alone, they stop nothing.
+    """
     flaws, inventory = _declared(root, environment)
     if data_root or not sources.are_elsewhere(inventory, root):
         flaws += sources.check(inventory, root, data_root)
+    if flaws:
+        flaws += overrides.beyond_limit(inventory, today)
     return _built(root, flaws, inventory, data_root, (*sources.notes(inventory, root, data_root),))
 
 

@@ -293,7 +293,7 @@ def looked_at(project: Project) -> list[str]:
     """What `validate` and `plan` say of the project."""
     data = str(project.root / "data")
     try:
-        desired = load_offline(project.root, "sandbox")
+        desired = load_offline(project.root, "sandbox", today=TODAY)
     except ConfigurationError as error:
         return [str(error), *map(str, error.findings)]
     said = [str(one) for one in check_all(desired.audiences, data, TODAY, project.root)]

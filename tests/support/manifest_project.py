@@ -1,5 +1,6 @@
 """A small valid project, for tests that break one thing."""
 
+from datetime import date
 from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError, Finding
@@ -61,6 +62,7 @@ guards: {maxShrink: 10%}
 """,
 }
 CARET = "‸"
+TODAY = date(2026, 11, 24)
 
 
 class Project:
@@ -98,7 +100,7 @@ class Project:
         """Return the findings of `plan` and `apply`, or else of `validate`."""
         try:
             load(self.root, "sandbox")
-            load_offline(self.root, "sandbox")
+            load_offline(self.root, "sandbox", today=TODAY)
         except ConfigurationError as error:
             return error.findings
         return ()

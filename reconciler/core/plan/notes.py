@@ -27,6 +27,7 @@ def notes(
     yield from _paused(desired)
     yield from _unread_while_paused(specs, observed)
     yield from _removed_already(desired, observed)
+    yield from _idle_overrides(desired, observed)
     yield from _special_segments(specs, observed)
     yield from _filled(changes, specs, observed)
     yield from _mixed_hashing(changes, desired.environment.name)
@@ -61,6 +62,13 @@ def _unread_while_paused(specs: Iterable[SegmentSpec], observed: ObservedState) 
 def _removed_already(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
     for one in without_address(desired, observed):
         yield f"{one.place}: the state has no address {one.selector}: the document is done, or names nothing"
+
+
+def _idle_overrides(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
+    known = {*observed.resources, *(spec.address for spec in desired.segments)}
+    for one in desired.overrides:
+        if not any(map(one.selects, known)):
+            yield f"{one.place}: there is no address {one.selector}, so this override allows nothing"
 
 
 def _special_segments(specs: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[str]:

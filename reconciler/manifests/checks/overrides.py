@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
-from reconciler.core.override import EVERYTHING
+from reconciler.core.override import EVERYTHING, too_late
 from reconciler.manifests.index import ManifestIndex
 from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument, PathStep
 
@@ -20,6 +20,14 @@ def check(inventory: ManifestIndex) -> Iterator[Issue]:
             problem = f"{key} holds for the whole environment" if general else f'"*" never covers {key}'
             remedy = 'write `address: "*"`' if general else "name the audience or the address"
             yield _flaw(document, ("guards", key), problem, remedy)
+
+
+def beyond_limit(inventory: ManifestIndex, today: date) -> Iterator[Issue]:
+    """Yield the documents that expire too late: they are ignored, and only `validate` refuses them."""
+    for document in inventory.declared["Override"]:
+        expires = document.text_of("expires")
+        if expires and _is_day(expires) and (found := too_late(date.fromisoformat(expires), today)):
+            yield _flaw(document, ("expires",), *found)
 
 
 def _is_day(text: str) -> bool:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.manifest_project import FILES, Project, others
+from support.manifest_project import FILES, TODAY, Project, others
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.manifests import environments, find_root, load, load_offline
@@ -121,13 +121,13 @@ def test_data_that_is_elsewhere_is_noted_where_none_is_needed(tmp_path: Path) ->
     """Validation jobs have no data; a given or existing folder is checked."""
     project = Project(tmp_path)
     project.edit("environment.yaml", "root: data", "root: exports")
-    (note,) = others(load_offline(tmp_path, "sandbox").notes)
+    (note,) = others(load_offline(tmp_path, "sandbox", today=TODAY).notes)
     assert note.startswith("environments/sandbox/environment.yaml:5:14: the data folder is not here")
-    assert others(load_offline(tmp_path, "sandbox", data_root="data").notes) == ()
+    assert others(load_offline(tmp_path, "sandbox", today=TODAY, data_root="data").notes) == ()
     for data_root in (None, "nowhere"):
         (tmp_path / "exports").mkdir(exist_ok=True)
         with pytest.raises(ConfigurationError):
-            load_offline(tmp_path, "sandbox", data_root=data_root)
+            load_offline(tmp_path, "sandbox", today=TODAY, data_root=data_root)
 
 
 def test_the_data_root_option_replaces_the_declared_one(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_the_data_root_option_replaces_the_declared_one(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.edit("environment.yaml", "root: data", 'root: "s3://bucket/exports"')
     assert others(load(tmp_path, "sandbox").notes) == ()
-    (note,) = others(load_offline(tmp_path, "sandbox").notes)
+    (note,) = others(load_offline(tmp_path, "sandbox", today=TODAY).notes)
     assert "environment.yaml:5:14: sources are in an object store" in note
     assert others(load(tmp_path, "sandbox", data_root="data").notes) == ()
     assert load(tmp_path, "sandbox", data_root="data").environment.data_root == "data"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.manifest_project import TODAY
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.manifests import load_offline
@@ -17,7 +18,7 @@ CASES = sorted(path for path in FOLDER.iterdir() if path.is_dir())
 def test_findings_are_word_for_word(case: Path, request: pytest.FixtureRequest) -> None:
     """`--update` rewrites expected.txt, where pytest has that option."""
     with pytest.raises(ConfigurationError) as caught:
-        load_offline(case, "sandbox")
+        load_offline(case, "sandbox", today=TODAY)
     output = "".join(f"{line}\n" for line in [str(caught.value), *map(str, caught.value.findings)])
     expected = case / "expected.txt"
     if request.config.getoption("--update", default=False):

@@ -29,6 +29,7 @@ from reconciler.core.override import Override
 from reconciler.core.plan.changes import MemberChange, Removal
 from reconciler.core.plan.guards import GuardInput, violations
 from reconciler.core.plan.lost_access import lost_access
+from reconciler.core.plan.notes import notes
 from reconciler.core.plan.observed import Departure, ObservedState
 from reconciler.core.plan.suppressed_removals import too_many
 from reconciler.core.state.resource import ResourceState, SegmentState
@@ -201,3 +202,16 @@ def test_an_override_of_more_than_fourteen_days_is_found() -> None:
     for days, wrong in ((14, False), (15, True)):
         desired = replace(declared(), overrides=(override("*", 0.4, days),))
         assert bool(beyond_limit(desired, TODAY)) is wrong
+
+
+def test_an_override_that_selects_no_address_is_noted() -> None:
+    """A forgotten address is one; `*` always selects."""
+    gone = Address("offsite", "gone")
+    world = InMemoryEnvironment(wishes={ADDRESS: DesiredSegment("Buyers")}, guards=GUARDS)
+    resources = {gone: ResourceState(gone, SegmentState(world.desired().segments[0].key, segment_id="1"))}
+    observed = ObservedState(None, resources, {}, {}, {}, {}, {}, NOW)
+    for selector, idle in (("buyers", False), ("gone", False), ("*", False), ("buyer", True)):
+        desired = replace(world.desired(), overrides=(override(selector, 0.4),))
+        noted = [one for one in notes([], [], desired, observed) if "allows nothing" in one]
+        assert bool(noted) is idle
+        assert not noted or f"there is no address {selector}, so" in noted[0]
