@@ -1,7 +1,5 @@
 """Restoring any state version makes members uncertain, and loses none."""
 
-from datetime import timedelta
-
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, settings
@@ -60,7 +58,6 @@ Restores.TestCase.settings = settings(
     max_examples=200,
     derandomize=True,
     stateful_step_count=12,
-    deadline=timedelta(seconds=20),
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )

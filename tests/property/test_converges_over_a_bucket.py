@@ -269,7 +269,6 @@ class BucketHistories(Simulation):
 
 LIMITS = settings(
     stateful_step_count=10,
-    deadline=timedelta(seconds=20),
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )

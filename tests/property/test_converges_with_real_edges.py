@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -60,7 +59,6 @@ class RealHistories(Simulation):
 
 LIMITS = settings(
     stateful_step_count=10,
-    deadline=timedelta(minutes=2),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes too long here
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),

@@ -1,7 +1,6 @@
 """The histories of teardowns fail without any of its rules."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ pytestmark = pytest.mark.promise("rules")
 SEARCH = settings(
     max_examples=1_500,
     stateful_step_count=10,
-    deadline=timedelta(seconds=20),
     phases=[Phase.generate],
     derandomize=True,
     database=None,

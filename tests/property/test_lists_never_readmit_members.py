@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -17,7 +16,6 @@ ListHistories.TestCase.settings = settings(
     max_examples=COUNT,
     derandomize="TORTURE" not in os.environ,  # else other ones each time
     stateful_step_count=10,
-    deadline=timedelta(seconds=20),
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
@@ -26,7 +24,6 @@ TestListHistories = ListHistories.TestCase
 SEARCH = settings(
     max_examples=COUNT,
     stateful_step_count=10,
-    deadline=timedelta(seconds=20),
     phases=[Phase.generate],
     derandomize=True,
     database=None,

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from datetime import timedelta
 
 import hypothesis.strategies as st
 import pytest
@@ -147,7 +146,6 @@ def searching(examples: int, **more: object) -> settings:
     return settings(
         max_examples=examples,
         stateful_step_count=25,
-        deadline=timedelta(seconds=20),
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
         **more,

@@ -349,7 +349,22 @@ def a_rejected_member_whose_removal_is_unconfirmed_is_not_counted_twice(kind: ty
     ends_well(history)
 
 
+def a_segment_that_listings_lack_is_confirmed_by_its_id(kind: type[Simulation]) -> None:
+    history = begun(kind, run=True)
+    history.lose_from_listings(0)
+    history.run_in_peace([source("p0", "p1")])
+    ends_well(history)
+
+
+def a_run_beside_another_is_refused(kind: type[Simulation]) -> None:
+    history = begun(kind, run=True)
+    history.run_beside_another([source("p0", "p1")], 1)
+    ends_well(history)
+
+
 EXAMPLES: tuple[History, ...] = (
+    a_segment_that_listings_lack_is_confirmed_by_its_id,
+    a_run_beside_another_is_refused,
     a_rejected_member_whose_removal_is_unconfirmed_is_not_counted_twice,
     a_title_that_a_replacement_uses_for_a_while_is_free_after_the_run,
     suppressed_people_leave_a_broken_audience,

@@ -1,7 +1,6 @@
 """After any loss of the state, a rebuild and an apply restore the wanted members."""
 
 import os
-from datetime import timedelta
 
 import hypothesis.strategies as st
 import pytest
@@ -187,7 +186,6 @@ Rebuilds.TestCase.settings = settings(
     max_examples=int(os.environ.get("REBUILDS", "200")),
     derandomize="TORTURE" not in os.environ,  # else other ones each time
     stateful_step_count=10,
-    deadline=timedelta(seconds=20),
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )

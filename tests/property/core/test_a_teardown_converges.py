@@ -1,7 +1,6 @@
 """A teardown, also an interrupted one: the next teardown leaves no member, and the next apply sends all."""
 
 import os
-from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,7 +12,6 @@ TearsDown.TestCase.settings = settings(
     max_examples=int(os.environ.get("TEARDOWNS", "300")),
     derandomize="TORTURE" not in os.environ,  # else other ones each time
     stateful_step_count=10,
-    deadline=timedelta(seconds=20),
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )

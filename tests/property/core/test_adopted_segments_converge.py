@@ -4,7 +4,6 @@ With `reuse`, members of the other tool that no source had may remain as well.
 """
 
 import os
-from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,7 +15,6 @@ Adopts.TestCase.settings = settings(
     max_examples=int(os.environ.get("ADOPTIONS", "100")),
     derandomize="TORTURE" not in os.environ,  # else other ones each time
     stateful_step_count=10,
-    deadline=timedelta(seconds=20),
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )

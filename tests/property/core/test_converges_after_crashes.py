@@ -1,7 +1,6 @@
 """After any crashes, one clean run brings Criteo to exactly the desired members."""
 
 import os
-from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,7 +12,6 @@ pytestmark = pytest.mark.promise("converges")
 
 LIMITS = settings(
     stateful_step_count=10,
-    deadline=timedelta(seconds=20),
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,7 +13,6 @@ LiveAndEnd.TestCase.settings = settings(
     max_examples=int(os.environ.get("LIVES", "200")),
     derandomize="TORTURE" not in os.environ,  # else other ones each time
     stateful_step_count=10,
-    deadline=timedelta(seconds=20),
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )
