@@ -8,6 +8,7 @@ from support.fakes.crash import Crash
 from support.in_memory_environment import CrashAt, InMemoryEnvironment
 from support.simulation import Simulation, crowds, which
 
+from reconciler.core.model import Retention
 from reconciler.operations.restore_state import restore_to
 
 pytestmark = pytest.mark.promise("converges")
@@ -24,7 +25,7 @@ class Restores(Simulation):
 
     def made(self) -> InMemoryEnvironment:
         world = InMemoryEnvironment()
-        world.store.keeps = 20
+        world.store.keep, world.store.now = Retention(20), world.clock.now
         return world
 
     edit = run_beside_another = something_happens = None
