@@ -357,10 +357,12 @@ def test_commands_in_trouble(project, name):
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_commands_without_room(project, command):
+    """A run that writes the state needs room for its entry in the audit log first (exit 10)."""
     for full in (no_room, no_room_once_answered):
         done = project.run(*command, injections=(*LOUD, full), terminal=True)
         assert "This is a bug" not in done.text
-        assert done.code == (0 if "auth" in command else 4), done.text
+        first = 10 if command[0] == "apply" and full is no_room else 4
+        assert done.code == (0 if "auth" in command else first), done.text
     silent(project)
 
 

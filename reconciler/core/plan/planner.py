@@ -63,7 +63,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     wanted = [one for one in decided.values() if one and not isinstance(one, Finding)]
     ended = tuple(endings(desired, observed, segments, only))
     ending = tuple(one for one in ended if not isinstance(one, Blocked))
-    paused = frozenset(spec.address for spec in specs.values() if spec.audience.paused)
+    paused = _paused(specs)
     alone = (
         *(one for one in ended if isinstance(one, Blocked)),
         *_unmoved(specs, desired, observed),
@@ -112,6 +112,10 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         resembling=resembling((*wanted, *ending), observed),
         paused=tuple(sorted(paused.difference(one.address for one in blocked))),
     )
+
+
+def _paused(specs: Mapping[Address, SegmentSpec]) -> frozenset[Address]:
+    return frozenset(at for at, spec in specs.items() if spec.audience.paused)
 
 
 def _unless(paused: Container[Address], blocked: Iterable[Blocked]) -> Iterator[Blocked]:
