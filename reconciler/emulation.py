@@ -108,6 +108,8 @@ def throw_away(desired: DesiredState, private: Path) -> DesiredState:
         environment,
         api=replace(environment.api, endpoint=EMULATOR),
         state_url=f"file://{private / 'state' / environment.name}",
+        snapshot_key="",
+        earlier_snapshot_keys=(),
     )
     return without_gates(replace(desired, environment=emulated))
 

@@ -47,6 +47,7 @@ from reconciler.members.data_root import CHECKED, DataRoot, LocalFolder, open_ro
 from reconciler.members.lazy_engine import LazyEngine
 from reconciler.settings import Settings
 from reconciler.state.open_store import open_store
+from reconciler.state.seal import Seal
 
 if TYPE_CHECKING:
     from reconciler.members.engine import DuckDbEngine
@@ -67,6 +68,7 @@ class Workspace:
     root: Path
     desired: DesiredState
     store: StateStore
+    seal: Seal
     clock: SystemClock
     emulated: bool
     ahead: timedelta
@@ -162,6 +164,8 @@ class Workspace:
         fetch: Callable[[SnapshotRef], str],
         erasures: ErasureList,
     ) -> MemberEngine:
+        self.seal.check()
+
         def opened() -> "DuckDbEngine":
             from reconciler.members.engine import DuckDbEngine
 
@@ -178,6 +182,7 @@ class Workspace:
         """Return a verifier of snapshots with this key; the caller closes it."""
         from reconciler.members.verify import SnapshotVerifier
 
+        self.seal.check()
         return SnapshotVerifier(self.cache(), fetch, key, self._settings.memory_limit)
 
     def cache(self) -> Path:
@@ -259,10 +264,16 @@ def open_workspace(
         ahead = clock_ahead(private, environment) if emulated else served_clock_ahead(api)
         clock = OffsetClock(stop, shown, ahead) if ahead else real
         snapshots = _snapshots(private, environment, stack)
-        yield Workspace(
+
+        def key(reference: str) -> bytes:
+            return space.access().places.snapshot_key(reference)
+
+        seal = Seal.of(desired.environment, cache(key))
+        space = Workspace(
             root=root,
             desired=desired,
-            store=open_store(desired.environment, root, snapshots, private / "outbox", real),
+            store=open_store(desired.environment, root, snapshots, private / "outbox", real, seal),
+            seal=seal,
             clock=clock,
             emulated=emulated,
             ahead=ahead,
@@ -273,6 +284,7 @@ def open_workspace(
             _connections={},
             _role=role,
         )
+        yield space
 
 
 def _refuse_placeholders(desired: DesiredState, root: Path) -> None:

@@ -51,6 +51,10 @@ class Bucket(Protocol):
         """False when there is no such object."""
         ...
 
+    def read_start(self, path: str, size: int) -> bytes | None:
+        """Return at most this many bytes, from the start; None if there is no object, or an empty one."""
+        ...
+
     def remove(self, path: str) -> None:
         """Remove an object, if it exists."""
         ...
@@ -100,6 +104,16 @@ class ObjectStore:
                 for piece in pieces:
                     target.write(piece)
             return True
+
+    def read_start(self, path: str, size: int) -> bytes | None:
+        """A store refuses a range of an empty object, so its size is asked for first."""
+        with store_errors("read", self._place):
+            try:
+                there = self._store.head(path)["size"]
+            except FileNotFoundError as error:
+                must_be_there(error)
+                return None
+            return bytes(self._store.get_range(path, start=0, length=min(size, there))) if there else None
 
     def remove(self, path: str) -> None:
         with store_errors("remove", self._place), suppress(FileNotFoundError):

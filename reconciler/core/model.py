@@ -159,9 +159,10 @@ class Environment:
     """One folder under `environments/`.
 
     `confirm` is None if the endpoint decides. `sealing_key` is the reference of the key that encrypts
-    `state:` secrets. `data_place` is the location of `data_root`; None if an option set it. `paused`: nothing
-    is sent, except removals of suppressed members. `suppression_lists` apply to every audience, and to
-    forgotten segments. `admins` are logins at the CI host.
+    `state:` secrets; `snapshot_key` is that of the key for snapshots, "" if they stay plain. `data_place` is
+    the location of `data_root`; None if an option set it. `paused`: nothing is sent, except removals of
+    suppressed members. `suppression_lists` apply to every audience, and to forgotten segments. `admins` are
+    logins at the CI host.
     """
 
     name: str
@@ -173,6 +174,8 @@ class Environment:
     sample_rows: int | None = None
     guards: Guards = Guards()
     sealing_key: str = SEALING_KEY
+    snapshot_key: str = ""
+    earlier_snapshot_keys: tuple[str, ...] = ()
     retention: Retention = DEFAULT_RETENTION
     approval_limits: ApprovalLimits = ApprovalLimits()
     promotion: PromotionGate | None = None

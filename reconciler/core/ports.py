@@ -37,7 +37,7 @@ from reconciler.core.remote import (
 )
 from reconciler.core.reuse import ReadRecords, SourceIdentities
 from reconciler.core.series import SeriesMonth
-from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
+from reconciler.core.state.model import LockHolder, SnapshotSeals, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.core.verification import Verifications
 
@@ -174,7 +174,11 @@ class StateReader(Protocol):
     def resources(self) -> tuple[ResourceState, ...]: ...
 
     def snapshot_file(self, snapshot: SnapshotRef) -> str:
-        """A local file that holds the snapshot, verified by its digest's name and size."""
+        """Return a plain local file of the snapshot. ConfigurationError if its key is missing."""
+        ...
+
+    def seals(self) -> SnapshotSeals:
+        """Return which key seals each stored snapshot. Reads only the start of each."""
         ...
 
     def key(self) -> bytes:
@@ -245,7 +249,14 @@ class StateWriter(StateReader, Protocol):
     def drop(self, resource: ResourceState) -> None: ...
 
     def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
-        """Store a snapshot. Storing an existing one does nothing."""
+        """Store a snapshot, sealed if the environment names a key. An existing one may stay as it is."""
+        ...
+
+    def reseal(self, digest: str) -> None:
+        """Write a stored snapshot as new snapshots are written: sealed with the current key, or plain.
+
+        CorruptSnapshotError if it can't be opened, ConfigurationError if its key is missing.
+        """
         ...
 
     def write_read_records(self, records: ReadRecords) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from reconciler.core.credential import shown_reference
 from reconciler.core.errors import AuthenticationError, ConfigurationError
 from reconciler.core.model import Environment
 from reconciler.core.ports import SecretStore
@@ -14,6 +15,7 @@ from reconciler.credentials.backends.env import EnvBackend
 from reconciler.credentials.backends.file import FileBackend
 from reconciler.credentials.backends.state import StateBackend
 from reconciler.credentials.backends.vault import VaultBackend
+from reconciler.credentials.key_text import KEY_LENGTH, key_bytes
 
 USE = "use env:NAME, file:PATH, command:LINE, state:NAME, vault:MOUNT/PATH#FIELD or aws-sm:NAME"
 
@@ -56,6 +58,24 @@ class SecretResolver:
                 remedy="use state:NAME, file:PATH, vault:MOUNT/PATH#FIELD or aws-sm:NAME as `refreshToken`",
             )
         return backend, name
+
+    def snapshot_key(self, reference: str) -> bytes:
+        """Return a key of snapshots. ConfigurationError if it can't be read, or is not a key."""
+        try:
+            key = key_bytes(self.fetch(reference))
+        except AuthenticationError as error:
+            raise ConfigurationError(
+                f"a key of snapshots can't be read: {error.problem}",
+                remedy=f"give this job {shown_reference(reference)}, or correct `snapshotKey` or "
+                "`earlierSnapshotKeys` of `state` in environment.yaml",
+            ) from None
+        if key is None:
+            raise ConfigurationError(
+                f"the key of snapshots at {shown_reference(reference)} is not {KEY_LENGTH} bytes in base64",
+                remedy="make a key with `openssl rand -base64 32`; if snapshots are sealed already, "
+                "put back the key that sealed them",
+            )
+        return key
 
     def _sealing_key(self, reference: str) -> Secret:
         if reference.startswith("state:"):

@@ -133,6 +133,8 @@ def _environment(
         sample_rows=int(sample["rows"]) if sample else None,
         guards=guards(value.get("guards", {}), Guards()),
         sealing_key=value["state"].get("sealingKey", SEALING_KEY),
+        snapshot_key=value["state"].get("snapshotKey", ""),
+        earlier_snapshot_keys=tuple(value["state"].get("earlierSnapshotKeys", ())),
         retention=_retention(value["state"].get("keep", {})),
         approval_limits=_leeway(value.get("approval", {})),
         promotion=_gate(value["promotion"]) if "promotion" in value else None,

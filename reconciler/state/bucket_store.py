@@ -49,6 +49,7 @@ class BucketStore:
     @contextmanager
     def lock(self, who: str) -> Iterator[StateWriter]:
         objects, around = self._objects, self._around
+        around.seal.check()
         place, head = self._lease_place(), objects.head()
         least = head.token if head else 0
         hold, orphaned = leasing.acquire(place, self._timing, around.now, around.wait, who, least)

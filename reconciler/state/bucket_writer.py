@@ -39,7 +39,8 @@ from reconciler.state.bucket_layout import (
     series_path,
     with_new_version,
 )
-from reconciler.state.bucket_reader import BucketReader, StoreContext, snapshot_path, sum_of
+from reconciler.state.bucket_reader import BucketReader, StoreContext
+from reconciler.state.bucket_snapshots import SUM
 from reconciler.state.erasure_files import KEYS, LIST, keys_content, list_content
 from reconciler.state.lease import RUN_AGAIN, TAKEN_OVER, HeldLease
 from reconciler.state.local_layout import (
@@ -122,7 +123,7 @@ class BucketWriter(BucketReader):
         held = {resource.address: resource for resource in self.resources()}
         kept = self._objects.bucket.names(SNAPSHOTS)
         for leftover in leftovers:
-            whole = all(f"{digest}.sha256" in kept for digest in leftover.after.snapshots)
+            whole = all(f"{digest}{SUM}" in kept for digest in leftover.after.snapshots)
             if whole and held.get(leftover.after.address) == leftover.before:
                 self.write(leftover.after)
         self._leftovers.forget()
@@ -206,18 +207,21 @@ class BucketWriter(BucketReader):
     def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
         if not snapshot:
             return
-        path, bucket = snapshot_path(snapshot), self._objects.bucket
         with self._writing():
             self._fresh.add(snapshot.digest)
             if self._stored is None:
-                self._stored = bucket.names(SNAPSHOTS)
-            written_at = self._stored.get(f"{snapshot.digest}.sha256")
+                self._stored = self._objects.bucket.names(SNAPSHOTS)
+            written_at = self._stored.get(f"{snapshot.digest}{SUM}")
         if written_at is not None and written_at > self._around.now() - UNNAMED / 2:
             return  # an older one may be about to be pruned
-        bucket.upload(path, Path(file))
-        bucket.upload(f"{path}.sha256", sum_of(Path(file)))
+        self._snapshots.store(snapshot.digest, Path(file))
         with self._writing():
-            self._stored[f"{snapshot.digest}.sha256"] = self._around.now()
+            self._stored[f"{snapshot.digest}{SUM}"] = self._around.now()
+
+    def reseal(self, digest: str) -> None:
+        with self._writing():
+            self._hold.assure()
+            self._snapshots.reseal(digest)
 
     def write_read_records(self, records: ReadRecords) -> None:
         with self._writing():
@@ -265,7 +269,7 @@ class BucketWriter(BucketReader):
             if kept is None:
                 return
             for name, written_at in self._objects.bucket.names(SNAPSHOTS).items():
-                if name.removesuffix(".sha256") not in current | kept and written_at < since:
+                if name.removesuffix(SUM) not in current | kept and written_at < since:
                     self._hold.assure()
                     self._objects.bucket.remove(f"{SNAPSHOTS}/{name}")
                     self._stored = None

@@ -11,7 +11,7 @@ from pathlib import Path
 from reconciler.core.approval.model import ApprovalRecord, record_approval
 from reconciler.core.audit.model import AuditLog
 from reconciler.core.erasure import ErasureList
-from reconciler.core.errors import CorruptSnapshotError, Finding, LockedError, StorageError
+from reconciler.core.errors import Finding, LockedError, StorageError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import DEFAULT_RETENTION, Address, Retention
 from reconciler.core.ports import SecretStore, StateReader, StateWriter
@@ -29,13 +29,12 @@ from reconciler.core.state.codec import (
     series_in,
     verifications_in,
 )
-from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
+from reconciler.core.state.model import LockHolder, SnapshotSeals, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
 from reconciler.core.verification import Verifications
 from reconciler.disk.atomic import (
     copy_file,
     names_in,
-    os_errors,
     read_file,
     remove_file,
     remove_temporary_files,
@@ -46,7 +45,6 @@ from reconciler.disk.private_dir import private_directory
 from reconciler.state.audit_log import LocalAuditLog
 from reconciler.state.erasure_files import erasure_list, keys_content, list_content
 from reconciler.state.local_layout import (
-    GO_BACK,
     KEY_LENGTH,
     LocalLayout,
     address_in,
@@ -54,6 +52,8 @@ from reconciler.state.local_layout import (
     months_in,
     occupied,
 )
+from reconciler.state.local_snapshots import LocalSnapshots
+from reconciler.state.seal import PLAIN, Seal
 from reconciler.state.secret_store import LocalSecretStore
 from reconciler.state.versions import (
     absent,
@@ -73,8 +73,15 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _no_folder() -> Path:
+    raise AssertionError("a store without a seal opens nothing")
+
+
 class LocalStore:
-    """`invent` generates the lineage and the key; `now` dates the lock and the state versions."""
+    """`invent` generates the lineage and the key; `now` dates the lock and the state versions.
+
+    `opened` is a private folder of this process, for the content of sealed snapshots.
+    """
 
     def __init__(
         self,
@@ -83,8 +90,12 @@ class LocalStore:
         invent: Callable[[int], bytes] = secrets.token_bytes,
         now: Callable[[], datetime] = _now,
         keep: Retention = DEFAULT_RETENTION,
+        seal: Seal = PLAIN,
+        opened: Callable[[], Path] = _no_folder,
     ) -> None:
         self._files = LocalLayout(directory, environment)
+        self._seal = seal
+        self._snapshots = LocalSnapshots(self._files, seal, opened)
         self._keep = keep
         self._invent = invent
         self._now = now
@@ -92,7 +103,7 @@ class LocalStore:
     def reader(self) -> StateReader:
         """Return a reader; creates nothing on disk. Refuses the state of another environment."""
         self._files.head()
-        return LocalReader(self._files, self._invent)
+        return LocalReader(self._files, self._snapshots, self._invent)
 
     def holder(self) -> LockHolder | None:
         description = holder_of(self._files.lock)
@@ -117,6 +128,7 @@ class LocalStore:
         taken = f"{files.environment}: another run holds the state"
         with file_lock(files.lock, taken, who, self._now()):
             files.head()
+            self._seal.check()
             for directory in (
                 files.directory,
                 files.resources,
@@ -125,7 +137,7 @@ class LocalStore:
                 files.audit,
             ):
                 remove_temporary_files(private_directory(directory))
-            writer = LocalWriter(files, self._invent, self._now, self._keep)
+            writer = LocalWriter(files, self._snapshots, self._invent, self._now, self._keep)
             try:
                 yield writer
             finally:
@@ -133,8 +145,9 @@ class LocalStore:
 
 
 class LocalReader:
-    def __init__(self, files: LocalLayout, invent: Callable[[int], bytes]) -> None:
+    def __init__(self, files: LocalLayout, snapshots: LocalSnapshots, invent: Callable[[int], bytes]) -> None:
         self._files = files
+        self._snapshots = snapshots
         self._invent = invent
         self._key = b""
 
@@ -161,16 +174,10 @@ class LocalReader:
         return tuple(sorted(found, key=lambda resource: resource.address))
 
     def snapshot_file(self, snapshot: SnapshotRef) -> str:
-        if not snapshot:
-            raise AssertionError("an empty set has no snapshot")
-        file = self._files.snapshot_file(snapshot.digest)
-        with os_errors("read", file):
-            if file.is_file() and file.stat().st_size:
-                return str(file)
-        raise CorruptSnapshotError(
-            f"{file}: a snapshot is missing",
-            remedy=f"if another run was writing meanwhile, run again; if not, {GO_BACK}",
-        )
+        return self._snapshots.file(snapshot)
+
+    def seals(self) -> SnapshotSeals:
+        return self._snapshots.seals()
 
     def key(self) -> bytes:
         self._key = self._key or self._files.key() or self._invent(KEY_LENGTH)
@@ -207,11 +214,12 @@ class LocalWriter(LocalReader):
     def __init__(
         self,
         files: LocalLayout,
+        snapshots: LocalSnapshots,
         invent: Callable[[int], bytes],
         now: Callable[[], datetime],
         keep: Retention,
     ) -> None:
-        super().__init__(files, invent)
+        super().__init__(files, snapshots, invent)
         self._keep = keep
         self._now = now
         self._gate = threading.RLock()
@@ -278,16 +286,15 @@ class LocalWriter(LocalReader):
         remove_file(self._files.resource_file(resource.address))
 
     def store_snapshot(self, snapshot: SnapshotRef, file: str) -> None:
-        """Copy the snapshot. A link would share later changes to the engine's cache."""
         if not snapshot:
             return
-        kept = self._files.snapshot_file(snapshot.digest)
         with self._writing():
             self._fresh.add(snapshot.digest)
-            with os_errors("look for", kept):
-                there = kept.exists()
-            if not there:
-                copy_file(Path(file), kept)
+            self._snapshots.store(snapshot.digest, Path(file))
+
+    def reseal(self, digest: str) -> None:
+        with self._writing():
+            self._snapshots.reseal(digest)
 
     def write_read_records(self, records: ReadRecords) -> None:
         with self._writing():

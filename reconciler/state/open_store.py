@@ -10,15 +10,21 @@ from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.core.model import Environment
 from reconciler.core.ports import Clock, StateStore
 from reconciler.state.local_store import LocalStore
+from reconciler.state.seal import PLAIN, Seal
 
 
 def open_store(
-    environment: Environment, root: Path, snapshots: Callable[[], Path], leftovers: Path, clock: Clock
+    environment: Environment,
+    root: Path,
+    snapshots: Callable[[], Path],
+    leftovers: Path,
+    clock: Clock,
+    seal: Seal = PLAIN,
 ) -> StateStore:
     """Open `file:DIRECTORY`, relative to the project's root, `file:///DIRECTORY`, or a bucket and a prefix.
 
-    `snapshots` holds snapshots while they are read from a bucket; `leftovers` holds resource states that the
-    store did not accept.
+    `snapshots` holds plain snapshots while they are used; `leftovers` holds resource states that the store
+    did not accept.
     """
     url = environment.state_url
     if is_bucket(url):
@@ -27,7 +33,7 @@ def open_store(
         from reconciler.state.lease import LeaseTiming
 
         around = StoreContext(
-            clock.now, clock.wait, snapshots, leftovers / environment.name, environment.retention
+            clock.now, clock.wait, snapshots, leftovers / environment.name, environment.retention, seal=seal
         )
         return BucketStore(_bucket(url), environment.name, LeaseTiming.of(environment.api.timeout), around)
     scheme, _, rest = url.partition(":")
@@ -37,7 +43,9 @@ def open_store(
             f"{environment.name}: the state's url names no place where state can be kept",
             remedy=f'state: {{url: "file:.reconciler/state/{environment.name}"}}',
         )
-    return LocalStore(root / directory, environment.name, keep=environment.retention)
+    return LocalStore(
+        root / directory, environment.name, keep=environment.retention, seal=seal, opened=snapshots
+    )
 
 
 def _bucket(url: str) -> ObjectStore:

@@ -23,7 +23,7 @@ from reconciler.buckets.connection import UnreachableError
 from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.endpoints import EndpointKind
 from reconciler.core.erasure import ErasureList, added, rotated
-from reconciler.core.errors import LockedError, StorageError
+from reconciler.core.errors import ConfigurationError, CorruptSnapshotError, LockedError, StorageError
 from reconciler.core.members import EMPTY_SNAPSHOT, SnapshotRef
 from reconciler.core.model import Address, Hashing, IdentifierType, Retention, Seat, SegmentKey
 from reconciler.core.portable_definition import PartDigest
@@ -37,11 +37,14 @@ from reconciler.core.state.resource import ResourceState, SegmentState
 from reconciler.core.verification import Verification, VerificationOutcome, Verifications
 from reconciler.disk.atomic import names_in
 from reconciler.state.bucket_reader import StoreContext
+from reconciler.state.bucket_snapshots import SUM
 from reconciler.state.bucket_store import BucketStore
 from reconciler.state.lease import LeaseTiming
 from reconciler.state.local_store import LocalStore
 from reconciler.state.open_store import placed
 from reconciler.state.outbox import Outbox, PendingWrite
+from reconciler.state.seal import PLAIN, Seal
+from reconciler.state.sealed_stream import key_id
 
 pytestmark = pytest.mark.promise("state")
 
@@ -100,58 +103,72 @@ ADVISORY = [
     ),
 ]
 """The documents beside a state: file, how to read it, none and two contents, how to write it."""
-Open = Callable[[], StateStore]
-"""The same state again, as the next process would open it."""
+Open = Callable[..., StateStore]
+"""The same state again, as the next process would open it; with another seal if one is given."""
+
+
+SEAL = Seal(lambda: b"k" * 32)
+OLD, NEW = b"o" * 32, b"n" * 32
+THREE = SnapshotRef("0003", 3)
+MEMBERS = {ONE: "one", TWO: "two", THREE: "three"}
 
 
 @contextmanager
-def in_memory() -> Iterator[Open]:
-    store = MemoryStore("sandbox")
-    yield lambda: store
+def in_memory(seal: Seal = PLAIN) -> Iterator[Open]:
+    store = MemoryStore("sandbox", key_id=seal.current_id())
+    yield lambda *_: store
 
 
 @contextmanager
-def in_a_directory() -> Iterator[Open]:
+def in_a_directory(seal: Seal = PLAIN) -> Iterator[Open]:
     with TemporaryDirectory() as folder:
-        yield lambda: LocalStore(Path(folder) / "state", "sandbox")
+        yield lambda seal=seal: LocalStore(
+            Path(folder) / "state", "sandbox", seal=seal, opened=private(Path(folder))
+        )
 
 
 @contextmanager
-def in_a_bucket() -> Iterator[Open]:
+def in_a_bucket(seal: Seal = PLAIN) -> Iterator[Open]:
     bucket = MemoryBucket()
     with TemporaryDirectory() as folder:
-        yield lambda: remote(bucket, Path(folder))
+        yield lambda seal=seal: remote(bucket, Path(folder), seal)
 
 
 @contextmanager
-def in_an_object_store() -> Iterator[Open]:
+def in_an_object_store(seal: Seal = PLAIN) -> Iterator[Open]:
     """obstore's own, in memory."""
     from obstore.store import MemoryStore as Objects
 
     objects = Objects()
     with TemporaryDirectory() as folder:
-        yield lambda: remote(ObjectStore(objects, placed("memory")), Path(folder))
+        yield lambda seal=seal: remote(ObjectStore(objects, placed("memory")), Path(folder), seal)
 
 
 @contextmanager
-def in_s3() -> Iterator[Open]:
+def in_s3(seal: Seal = PLAIN) -> Iterator[Open]:
     """Over the protocol, through a server on loopback."""
     with buckets.s3() as served, TemporaryDirectory() as folder:
-        yield lambda: remote(ObjectStore(served.store, placed(served.url)), Path(folder))
+        yield lambda seal=seal: remote(ObjectStore(served.store, placed(served.url)), Path(folder), seal)
 
 
 @contextmanager
-def in_azure() -> Iterator[Open]:
+def in_azure(seal: Seal = PLAIN) -> Iterator[Open]:
     """The same; skipped where Azurite is not installed (`make azurite`)."""
     with buckets.azure() as served, TemporaryDirectory() as folder:
-        yield lambda: remote(ObjectStore(served.store, placed(served.url)), Path(folder))
+        yield lambda seal=seal: remote(ObjectStore(served.store, placed(served.url)), Path(folder), seal)
 
 
-def remote(bucket: Bucket, folder: Path) -> BucketStore:
-    """A store two days later than its objects, so that unnamed snapshots are old enough to prune."""
+def private(folder: Path) -> Callable[[], Path]:
     cache = folder / uuid4().hex
+    return lambda: cache
+
+
+def remote(bucket: Bucket, folder: Path, seal: Seal = PLAIN) -> BucketStore:
+    """A store two days later than its objects, so that unnamed snapshots are old enough to prune."""
     later = timedelta(days=2)
-    around = StoreContext(lambda: datetime.now(UTC) + later, never, lambda: cache, folder / "outbox")
+    around = StoreContext(
+        lambda: datetime.now(UTC) + later, never, private(folder), folder / "outbox", seal=seal
+    )
     return BucketStore(bucket, "sandbox", LeaseTiming.of(timedelta(seconds=60)), around)
 
 
@@ -159,12 +176,24 @@ def never(_seconds: float, _reason: str) -> None:
     raise AssertionError("nobody vanished, and nobody is waited for")
 
 
-STORES = [in_memory, in_a_directory, in_a_bucket, in_an_object_store, in_s3, in_azure]
+ON_A_DISK = [in_a_directory, in_a_bucket, in_an_object_store, in_s3, in_azure]
+STORES = [in_memory, *ON_A_DISK]
 
 
-@pytest.fixture(params=STORES, ids=lambda make: make.__name__)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that store snapshots run with a seal too."""
+    if "reopen" in metafunc.fixturenames:
+        seals = (PLAIN, SEAL) if "file" in metafunc.fixturenames else (PLAIN,)
+        makers = STORES if "sealing" not in metafunc.function.__name__ else ON_A_DISK
+        stores = [(make, seal) for seal in seals for make in makers]
+        names = [f"{make.__name__}{'-sealed' if seal.current else ''}" for make, seal in stores]
+        metafunc.parametrize("reopen", stores, indirect=True, ids=names)
+
+
+@pytest.fixture
 def reopen(request: pytest.FixtureRequest) -> Iterator[Open]:
-    with request.param() as reopen:
+    make, seal = request.param
+    with make(seal) as reopen:
         yield reopen
 
 
@@ -974,3 +1003,133 @@ def test_the_hooks_in_memory_stand_before_and_after_each_write() -> None:
 def test_in_memory_a_snapshot_must_be_kept_before_a_resource_state_names_it() -> None:
     with MemoryStore("sandbox").lock("me") as writer, pytest.raises(AssertionError, match="not kept"):
         writer.write(holding(LAPSED, ONE))
+
+
+def never_read() -> bytes:
+    raise AssertionError("this key is not needed")
+
+
+def missing() -> bytes:
+    raise ConfigurationError("the key can't be read", remedy="give it to this job")
+
+
+def read_by(reopen: Open, seal: Seal) -> dict[SnapshotRef, str]:
+    reader = reopen(seal).reader()
+    return {one: Path(reader.snapshot_file(one)).read_text() for one in MEMBERS}
+
+
+def with_three_keys(reopen: Open, file: Callable[[str], str]) -> Seal:
+    """Store one snapshot plain, one under the old key, one under the new one. Return the newest seal."""
+    newest = Seal(lambda: NEW, (lambda: OLD,))
+    for seal, ref in ((PLAIN, ONE), (Seal(lambda: OLD), TWO), (newest, THREE)):
+        with reopen(seal).lock("me") as writer:
+            writer.store_snapshot(ref, file(MEMBERS[ref]))
+    return newest
+
+
+def reseal(reopen: Open, seal: Seal) -> int:
+    with reopen(seal).lock("me") as writer:
+        outdated = writer.seals().outdated
+        for digest in outdated:
+            writer.reseal(digest)
+        assert writer.seals().outdated == ()
+    return len(outdated)
+
+
+@pytest.mark.promise("sealed")
+def test_sealing_under_several_keys_reads_everything(reopen: Open, file: Callable[[str], str]) -> None:
+    newest = with_three_keys(reopen, file)
+    assert read_by(reopen, newest) == MEMBERS
+    seals = reopen(newest).reader().seals()
+    assert seals.current == key_id(NEW)
+    assert seals.keys == {ONE.digest: "", TWO.digest: key_id(OLD), THREE.digest: key_id(NEW)}
+    assert seals.outdated == (ONE.digest, TWO.digest)
+    assert seals.counts == {"": 1, key_id(OLD): 1, key_id(NEW): 1}
+
+
+@pytest.mark.promise("sealed")
+def test_after_sealing_again_the_earlier_key_is_not_needed(reopen: Open, file: Callable[[str], str]) -> None:
+    newest = with_three_keys(reopen, file)
+    assert reseal(reopen, newest) == 2
+    assert reseal(reopen, newest) == 0
+    assert read_by(reopen, Seal(lambda: NEW, (never_read,))) == MEMBERS
+    for seal in (PLAIN, Seal(lambda: OLD)):
+        with pytest.raises(ConfigurationError, match=key_id(NEW)) as caught:
+            read_by(reopen, seal)
+        assert caught.value.remedy
+
+
+@pytest.mark.promise("sealed")
+def test_sealing_ends_when_the_key_is_only_an_earlier_one(reopen: Open, file: Callable[[str], str]) -> None:
+    with_three_keys(reopen, file)
+    leaving = Seal(None, (lambda: NEW, lambda: OLD))
+    assert read_by(reopen, leaving) == MEMBERS
+    assert reseal(reopen, leaving) == 2
+    assert read_by(reopen, PLAIN) == MEMBERS
+
+
+@pytest.mark.promise("sealed")
+def test_sealing_without_its_key_writes_nothing(reopen: Open, file: Callable[[str], str]) -> None:
+    with reopen(PLAIN).lock("me") as writer:
+        writer.store_snapshot(ONE, file("one"))
+    with pytest.raises(ConfigurationError), reopen(Seal(missing)).lock("me"):
+        raise AssertionError("the lock must not be given")
+    assert Path(reopen(PLAIN).reader().snapshot_file(ONE)).read_text() == "one"
+
+
+@pytest.mark.promise("sealed")
+def test_a_snapshot_that_was_stored_again_meanwhile_is_read_again(tmp_path: Path) -> None:
+    """It was sealed between the download of the plain one and that of its checksum."""
+    bucket = MemoryBucket()
+    store = remote(bucket, tmp_path, Seal(lambda: NEW))
+    (tmp_path / "one").write_text("one")
+    with remote(bucket, tmp_path).lock("me") as writer:
+        writer.store_snapshot(ONE, str(tmp_path / "one"))
+
+    def sealed_meanwhile(_call: str, path: str) -> None:
+        if path.endswith(SUM):
+            bucket.before = lambda *_: None
+            with store.lock("other") as writer:
+                writer.reseal(ONE.digest)
+
+    bucket.before = sealed_meanwhile
+    assert Path(store.reader().snapshot_file(ONE)).read_text() == "one"
+
+
+def flipped(content: bytes, at: int) -> bytes:
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+DAMAGES: dict[str, Callable[[bytes, bytes], bytes]] = {
+    "its salt": lambda one, _: flipped(one, 40),
+    "its content": lambda one, _: flipped(one, 78),
+    "its last byte": lambda one, _: flipped(one, -1 % len(one)),
+    "cut off in its header": lambda one, _: one[:50],
+    "cut off": lambda one, _: one[:-1],
+    "extended": lambda one, _: one + b"x",
+    "another snapshot": lambda _, two: two,
+}
+
+
+@pytest.mark.promise("sealed")
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_sealed_snapshot_is_named(tmp_path: Path, damage: Callable[[bytes, bytes], bytes]) -> None:
+    seal, bucket, state = Seal(lambda: NEW), MemoryBucket(), tmp_path / "state"
+    stores = (
+        LocalStore(state, "sandbox", seal=seal, opened=private(tmp_path)),
+        remote(bucket, tmp_path, seal),
+    )
+    for store in stores:
+        with store.lock("me") as writer:
+            for one in (ONE, TWO):
+                (tmp_path / "members").write_text(MEMBERS[one])
+                writer.store_snapshot(one, str(tmp_path / "members"))
+    one, two = (f"snapshots/{ref.digest}" for ref in (ONE, TWO))
+    (state / one).write_bytes(damage(*((state / path).read_bytes() for path in (one, two))))
+    bucket.upload(one, damage(*(bucket.held[path].content for path in (one, two))))
+    for store in stores:
+        reader = store.reader()
+        with pytest.raises(CorruptSnapshotError, match=f"{ONE.digest} is sealed, and damaged") as caught:
+            reader.snapshot_file(ONE)
+        assert caught.value.remedy
+        assert Path(reader.snapshot_file(TWO)).read_text() == "two"

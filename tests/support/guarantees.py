@@ -11,6 +11,8 @@ PROMISES = {
     "lose nothing; at most one batch per segment and kill is sent twice",
     "state": "Written state survives. Corrupt, newer or foreign state is refused by name. Two runs "
     "cannot write one environment",
+    "sealed": "With `snapshotKey`, no file of the store contains an identifier or its digest; a sealed file "
+    "that was changed, cut off or exchanged is refused",
     "audit": "An audit log that was changed, cut off, reordered or rewritten is found; a run that wrote the "
     "state is in it, even if it was killed",
     "refused-early": "Errors are reported before the first write, all at once, each with its location",

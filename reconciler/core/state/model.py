@@ -1,5 +1,7 @@
 """The head, the versions and the lock of a state, as values."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,6 +44,27 @@ class StateVersionInfo:
     serial: int
     saved_at: datetime
     addresses: int
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotSeals:
+    """The ID of the key that seals each stored snapshot, by digest: "" if plain, None if unreadable.
+
+    `current` is the ID of the key for new snapshots; "" if they stay plain.
+    """
+
+    current: str
+    keys: Mapping[str, str | None]
+
+    @property
+    def outdated(self) -> tuple[str, ...]:
+        """Return the snapshots that would be written otherwise now."""
+        return tuple(digest for digest, key in self.keys.items() if key != self.current)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Return the number of readable snapshots by the ID of their key; "" for plain ones."""
+        return Counter(key for key in self.keys.values() if key is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ AES-256-GCM, not Fernet: it uses all 256 bits of the key and stores no time in c
 environment has its own key (HKDF), so a value that was moved cannot be decrypted.
 """
 
-import base64
-import binascii
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,9 +14,10 @@ from reconciler.core.errors import AuthenticationError
 from reconciler.core.ports import SecretStore
 from reconciler.core.secret import Secret
 from reconciler.credentials.backends.base import MissingSecretError
+from reconciler.credentials.key_text import KEY_LENGTH, key_bytes
 
 FORMAT = b"reconciler sealed 1\n"
-_KEY, _CHECK, _NONCE = 32, 8, 12
+_CHECK, _NONCE = 8, 12
 _RESTORE = (
     "restore it from a backup of the state, or ask for the secret again (a consent, for a refresh token)"
 )
@@ -69,19 +68,15 @@ def _derive(key: bytes, name: str) -> _Derived:
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
     info = b"reconciler state:" + name.encode()
-    both = HKDF(algorithm=SHA256(), length=_KEY + _CHECK, salt=None, info=info).derive(key)
-    return _Derived(both[:_KEY], both[_KEY:])
+    both = HKDF(algorithm=SHA256(), length=KEY_LENGTH + _CHECK, salt=None, info=info).derive(key)
+    return _Derived(both[:KEY_LENGTH], both[KEY_LENGTH:])
 
 
 def _decoded(secret: Secret) -> bytes:
-    text = secret.reveal().translate(str.maketrans("-_", "+/"))
-    try:
-        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != _KEY:
+    key = key_bytes(secret)
+    if key is None:
         raise AuthenticationError(
-            f"the key that `state:` secrets are sealed with is not {_KEY} bytes in base64",
+            f"the key that `state:` secrets are sealed with is not {KEY_LENGTH} bytes in base64",
             remedy="make one with `openssl rand -base64 32`, keep it where the reference says: "
             "`sealingKey` in environment.yaml, otherwise RECONCILER_STATE_KEY",
         )

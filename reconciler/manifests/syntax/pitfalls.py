@@ -19,6 +19,8 @@ _STRICT = frozenset(
         "consentUrl",
         "redirectUri",
         "sealingKey",
+        "snapshotKey",
+        "earlierSnapshotKeys",
     }
 )
 _COMMENT = re.compile(r"[ \t]+#")

@@ -50,6 +50,10 @@ class MemoryBucket:
             file.write_bytes(found.content)
         return found is not None
 
+    def read_start(self, path: str, size: int) -> bytes | None:
+        found = self.read(path)
+        return found.content[:size] or None if found else None
+
     def remove(self, path: str) -> None:
         self.before("remove", path)
         self.held.pop(path, None)

@@ -16,7 +16,7 @@ from reconciler.core.model import DEFAULT_RETENTION, Address, Retention
 from reconciler.core.ports import SecretStore, StateReader, StateWriter
 from reconciler.core.reuse import ReadRecords
 from reconciler.core.series import SeriesMonth, expired_months
-from reconciler.core.state.model import LockHolder, StateHead, StateVersion, StateVersionInfo
+from reconciler.core.state.model import LockHolder, SnapshotSeals, StateHead, StateVersion, StateVersionInfo
 from reconciler.core.state.resource import ResourceState
 from reconciler.core.verification import Verifications
 from reconciler.state.versions import absent, summaries
@@ -34,10 +34,11 @@ class MemoryStore:
     """The content of a disk, and the holder of the lock.
 
     `before_write` and `after_write` receive each step that changes something: `key`, `open_run`,
-    `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `sources`, `verifications`,
-    `series`, `erasures`, `version SERIAL`, `prune`, `audit`. An exception is a crash before or after the
-    effect. `after_write=log.append` records all writes.
+    `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `reseal DIGEST`, `sources`,
+    `verifications`, `series`, `erasures`, `version SERIAL`, `prune`, `audit`. An exception is a crash
+    before or after the effect. `after_write=log.append` records all writes.
     The hooks may be changed between runs. `saved_damage` are addresses with an unreadable resource state.
+    `key_id` is the ID of the key that seals new snapshots; "" if they stay plain.
     """
 
     environment: str = "test"
@@ -48,6 +49,8 @@ class MemoryStore:
     saved_key: bytes = b""
     saved_resources: dict[Address, ResourceState] = field(default_factory=dict)
     saved_snapshots: dict[str, str] = field(default_factory=dict)
+    saved_keys: dict[str, str] = field(default_factory=dict)
+    key_id: str = ""
     writer: "MemoryWriter | None" = None
     saved_states: dict[int, StateVersion] = field(default_factory=dict)
     saved_damage: set[Address] = field(default_factory=set)
@@ -158,6 +161,12 @@ class MemoryReader:
             raise CorruptSnapshotError("a snapshot is missing", remedy="restore the state")
         return self.store.saved_snapshots[snapshot.digest]
 
+    def seals(self) -> SnapshotSeals:
+        store = self.store
+        return SnapshotSeals(
+            store.key_id, {one: store.saved_keys.get(one, "") for one in sorted(store.saved_snapshots)}
+        )
+
     def key(self) -> bytes:
         self._key = self._key or self.store.saved_key or self.store.invent(32)
         return self._key
@@ -266,6 +275,11 @@ class MemoryWriter(MemoryReader):
             if snapshot.digest not in self.store.saved_snapshots:
                 with self._step(f"keep {snapshot.digest}"):
                     self.store.saved_snapshots[snapshot.digest] = file
+                    self.store.saved_keys[snapshot.digest] = self.store.key_id
+
+    def reseal(self, digest: str) -> None:
+        with self._writing(), self._step(f"reseal {digest}"):
+            self.store.saved_keys[digest] = self.store.key_id
 
     def write_read_records(self, records: ReadRecords) -> None:
         with self._writing(), self._step("sources"):

@@ -8,6 +8,7 @@ import pytest
 from support.manifest_project import FILES, Project, others
 
 from reconciler.core.credential import Application
+from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import (
     Address,
     Guards,
@@ -47,6 +48,42 @@ def test_everything_declared_arrives(tmp_path: Path) -> None:
     assert audience.exclusion_lists[0].columns == ((IdentifierType.EMAIL, "email"),)
     assert audience.guards == Guards(0.1, 1.0, 1, 0.1, 0.1)
     assert others(desired.notes) == ()
+
+
+def test_an_environment_names_the_keys_of_its_snapshots(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    file = project.folder / "environment.yaml"
+    declared = file.read_text()
+    state = next(line for line in declared.splitlines() if line.startswith("state:"))
+    environment = load(tmp_path, "sandbox").environment
+    assert (environment.snapshot_key, environment.earlier_snapshot_keys) == ("", ())
+    keys = 'snapshotKey: "env:NEW", earlierSnapshotKeys: ["file:old.key", "vault:kv/old#key"]'
+    file.write_text(declared.replace(state, state.replace("}", f", {keys}}}")))
+    environment = load(tmp_path, "sandbox").environment
+    assert environment.snapshot_key == "env:NEW"
+    assert environment.earlier_snapshot_keys == ("file:old.key", "vault:kv/old#key")
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ('snapshotKey: "env:RECONCILER_STATE_KEY"', "able to read tokens"),
+        ('snapshotKey: "env:MINE", sealingKey: "env:MINE"', "able to read tokens"),
+        ('snapshotKey: "state:mine"', "refer to the key, never write it here"),
+        ('earlierSnapshotKeys: ["YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXoxMjM0NTY="]', "never write it here"),
+    ],
+)
+def test_the_key_of_snapshots_is_another_one_and_a_reference(tmp_path: Path, keys: str, problem: str) -> None:
+    project = Project(tmp_path)
+    file = project.folder / "environment.yaml"
+    declared = file.read_text()
+    state = next(line for line in declared.splitlines() if line.startswith("state:"))
+    file.write_text(declared.replace(state, state.replace("}", f", {keys}}}")))
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, "sandbox")
+    text = "\n".join(map(str, caught.value.findings))
+    assert problem in text
+    assert "YWJj" not in text
 
 
 def test_an_environment_limits_its_saved_versions(tmp_path: Path) -> None:
