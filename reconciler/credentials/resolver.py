@@ -72,8 +72,8 @@ class SecretResolver:
         if key is None:
             raise ConfigurationError(
                 f"the key of snapshots at {shown_reference(reference)} is not {KEY_LENGTH} bytes in base64",
-                remedy="make a key with `openssl rand -base64 32`; if snapshots are sealed already, "
-                "put back the key that sealed them",
+                remedy="make a key with `openssl rand -base64 32`, and name it as `snapshotKey`; if it has "
+                "sealed snapshots already, put it back",
             )
         return key
 

@@ -15,6 +15,7 @@ from reconciler.core.doctor.checks import (
     AGE,
     PLACE,
     READING,
+    SEALS,
     SKIPPED,
     SNAPSHOTS,
     WRITING,
@@ -24,6 +25,7 @@ from reconciler.core.doctor.checks import (
     CheckStatus,
     Key,
 )
+from reconciler.core.doctor.seals import seals
 from reconciler.core.errors import CancelledError, Finding, ReconcilerError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Audience, Seat
@@ -77,7 +79,7 @@ def run_checks(
         Check(CheckName.VERSION, "", "", results.version(desired.environment.api.version, now.date()))
     )
     progress("reading the state")
-    checks += _state(tools, progress)
+    checks += _state(desired.environment.name, tools, progress)
     return (*checks, *_sources(desired.audiences, tools, progress))
 
 
@@ -206,15 +208,18 @@ def _is_in(one: str, listed: frozenset[str] | ReconcilerError) -> bool | Reconci
     return one in listed if isinstance(listed, frozenset) else listed
 
 
-def _state(tools: DoctorContext, progress: ProgressCallback) -> Iterable[Check]:
+def _state(environment: str, tools: DoctorContext, progress: ProgressCallback) -> Iterable[Check]:
     """Check the state. The lock is checked only if the state can be read."""
     resources = attempt(lambda: tools.store.reader().resources())
     for result in results.read(resources):
         yield Check(CheckName.STATE, "", READING, result)
     for result in _snapshots(resources, tools, progress):
         yield Check(CheckName.STATE, "", SNAPSHOTS, result)
+    unread = isinstance(resources, ReconcilerError)
+    if not unread:
+        for result in seals(attempt(lambda: tools.store.reader().seals()), environment):
+            yield Check(CheckName.STATE, "", SEALS, result)
     if tools.writes:
-        unread = isinstance(resources, ReconcilerError)
         locked = SKIPPED if unread else results.lockable(attempt(lambda: _lock(tools)))
         yield Check(CheckName.STATE, "", WRITING, locked)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
+from typing import IO, cast
 
 from reconciler.core.erasure import ErasureList
 from reconciler.core.errors import StorageError
@@ -22,8 +23,11 @@ from reconciler.state.erasure_files import KEYS as ERASURE_KEYS
 from reconciler.state.erasure_files import LIST as ERASURE_LIST
 from reconciler.state.erasure_files import erasure_list, keys_content, list_content
 from reconciler.state.local_layout import KEY_LENGTH, occupied
+from reconciler.state.seal import PLAIN, Seal, StoredFile, reading
+from reconciler.state.sealed_stream import HEADER, BrokenSealError, SealedKind, header_of
 
 _AGAIN = "copy it once more, or export again: `reconciler state export ENV FILE`"
+_EXPORT = StoredFile(SealedKind.EXPORT, "export", "the file", _AGAIN)
 STATE, KEY, SUMS = "state.json", "key", "sums.json"
 LARGEST_DOCUMENT = 256 << 20
 """Bytes of the state, and of the list of checksums: both are held in memory."""
@@ -37,6 +41,7 @@ def write_archive(
     erasures: ErasureList,
     checked: Callable[[SnapshotRef], str],
     noted: Callable[[Path], None],
+    seal: Seal = PLAIN,
 ) -> None:
     """Write the archive completely or not at all, for its owner only; replaces nothing but an earlier export.
 
@@ -52,7 +57,11 @@ def write_archive(
             "there is a file of that name that is no export of a state", remedy="name another file"
         )
     sums = {}
-    with writing(path, noted) as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
+    with (
+        writing(path, noted) as file,
+        seal.sealed(_EXPORT.kind, _EXPORT.name, file) as sink,
+        zipfile.ZipFile(cast(IO[bytes], sink), "w", strict_timestamps=False) as archive,
+    ):
         archive.writestr(STATE, dump(encode_state(saved)))
         archive.writestr(KEY, key)
         if erasures.keys:
@@ -143,11 +152,17 @@ def _older(saved: StateHead, there: StateHead) -> StorageError:
     )
 
 
+def plain_export(path: Path, seal: Seal, folder: Path) -> Path:
+    """Return the file itself, or the content of a sealed one in a private folder."""
+    _check_readable(path)
+    with reading(path) as file:
+        is_sealed = bool(_EXPORT.key_of(file))
+    return seal.plain_copy(_EXPORT, path, folder) if is_sealed else path
+
+
 @contextmanager
 def unpacking(path: Path) -> Iterator[Archive]:
-    with os_errors("read", path):
-        path.stat()
-    _check_regular(path)
+    _check_readable(path)
     with os_errors("read", path):
         file = path.open("rb")
     with file:
@@ -156,6 +171,12 @@ def unpacking(path: Path) -> Iterator[Archive]:
         with archive:
             _check_sizes(archive, path)
             yield Archive(archive)
+
+
+def _check_readable(path: Path) -> None:
+    with os_errors("read", path):
+        path.stat()
+    _check_regular(path)
 
 
 def _check_regular(path: Path) -> None:
@@ -188,9 +209,12 @@ def _ordered(saved: StateVersion) -> list[SnapshotRef]:
 
 def _is_ours(path: Path) -> bool:
     try:
+        with path.open("rb") as file:
+            if header_of(SealedKind.EXPORT, file.read(HEADER)):
+                return True
         with zipfile.ZipFile(path) as archive:
             return {STATE, KEY, SUMS} <= set(archive.namelist())
-    except (*_BROKEN, OSError):
+    except (*_BROKEN, BrokenSealError, OSError):
         return False
 
 

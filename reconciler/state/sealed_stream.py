@@ -46,6 +46,8 @@ class Sink(Protocol):
 
     def write(self, data: bytes, /) -> int: ...
 
+    def flush(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class SealedHeader:

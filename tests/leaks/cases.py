@@ -85,6 +85,7 @@ OFFLINE = {
     ],
     "state export": [("state", "export", "sandbox", ".reconciler/state/out.zip", "--actor", "mona")],
     "state import": [("state", "import", "sandbox", ".reconciler/state/out.zip", "--yes", "--actor", "mona")],
+    "state reseal": [("state", "reseal", "sandbox", "--actor", "mona")],
     "state lock list": [("state", "lock", "list", "sandbox"), ("state", "lock", "list", "sandbox", "--json")],
     "state lock break": [("state", "lock", "break", "sandbox", "--id", "1234", "--actor", "mona")],
     "emulator advance": [("emulator", "advance", "sandbox", "12h")],

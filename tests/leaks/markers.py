@@ -23,6 +23,7 @@ SECRETS = (
     "code",
     "refresh_token",
     "sealing_key",
+    "snapshot_key",
     "proxy_user",
     "proxy_password",
 )
@@ -61,6 +62,7 @@ class Markers:
     code: str = "zqWren-4kM2pQ8sT6vX0zB1dF3gH5jK7lN9"
     refresh_token: str = "zqPlover_Ac1eG3iK5mO7qS9uW0yB2dF4hJ6lN8"
     sealing_key: str = "c1dhbGxvdy/+q3ftxL9aR0pOzm7Kd2vQ5yHnU8bTgWI="
+    snapshot_key: str = "Zm9ybm9vbmUvK3BhcnRyaWRnZSt3b29kY29ja3N6cTI="
     signing_key: bytes = field(default=hashlib.sha256(b"a marker's own").digest(), repr=False)
     proxy_user: str = "zqkestrel"
     proxy_password: str = "zqheron5w0rd"
@@ -86,6 +88,7 @@ class Markers:
         for what, key in (
             ("signing_key", self.signing_key),
             ("sealing_key", base64.b64decode(self.sealing_key)),
+            ("snapshot_key", base64.b64decode(self.snapshot_key)),
         ):
             found |= dict.fromkeys(_of_digest(key), what)
         for issued in self.issued:

@@ -17,7 +17,7 @@ ENVIRONMENT = """\
 kind: Environment
 name: sandbox
 api: {endpoint: ENDPOINT, version: "2026-07", batchSize: 16, gracePeriod: 1s, timeout: 2s}
-state: {url: "file:.reconciler/state/sandbox"}
+state: {url: "file:.reconciler/state/sandbox", snapshotKey: "env:RECONCILER_SNAPSHOT_KEY"}
 data: {root: data}
 seats:
   acme: {accountId: "368477501993431040", retailerId: "3239117063738827231"}

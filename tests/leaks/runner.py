@@ -182,6 +182,7 @@ class LeakRunner:
             "CRITEO_ID": self.markers.client_id,
             "CRITEO_SECRET": self.markers.client_secret,
             "RECONCILER_STATE_KEY": self.markers.sealing_key,
+            "RECONCILER_SNAPSHOT_KEY": self.markers.snapshot_key,
             "HTTPX_LOG_LEVEL": "trace",
             "COLUMNS": "160",
             **environ,

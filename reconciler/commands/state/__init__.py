@@ -1,4 +1,4 @@
-"""`state`: shows, restores, rebuilds, exports and imports the state, and manages its lock."""
+"""`state`: shows, restores, rebuilds, exports, imports and reseals the state, and manages its lock."""
 
 import click
 
@@ -12,6 +12,7 @@ COMMANDS = {
     "rebuild": "Recreate a lost state from ownership tags",
     "export": "Write the state and its members into one file",
     "import": "Import an exported state where there is none",
+    "reseal": "Rewrite all snapshots under the current key",
     "lock": "Show or release the lock",
 }
 
@@ -28,6 +29,7 @@ def command(_: CommonOptions) -> None:
       reconciler state rebuild production               recreate a lost state from ownership tags
       reconciler state export production FILE           move the state to another backend,
       reconciler state import production FILE           which has no state yet
+      reconciler state reseal production                rewrite snapshots under the current key
       reconciler state lock list production             show the holder of the lock
       reconciler state lock break production --id ID    release the lock of a run that no longer exists
     """

@@ -6,7 +6,7 @@ from typing import Annotated
 import click
 
 from reconciler.commands.support.audited import Caller, locked
-from reconciler.commands.support.carried_state import PERSONAL, addresses, scratch_dir
+from reconciler.commands.support.carried_state import addresses, personal, scratch_dir
 from reconciler.commands.support.options import (
     STANDARD_OUTPUT,
     ActorName,
@@ -38,6 +38,8 @@ class ExportOptions:
 def command(stop: object, /, options: ExportOptions) -> None:
     """Write the state and its members into one zip file that only its owner can read.
 
+    The file is sealed if the environment names a `state.snapshotKey`.
+
     The file is personal data, and the next apply makes it outdated. Use it to move a state to another
     backend.
     """
@@ -52,10 +54,15 @@ def command(stop: object, /, options: ExportOptions) -> None:
             head = _head(state, environment)
             saved = StateVersion(head, state.resources(), space.clock.now())
             with scratch_dir(space) as scratch, space.verifier(state.snapshot_file, state.key()) as verifier:
-                write_archive(path, saved, state.key(), state.erasures(), verifier.file, scratch.note)
+                write_archive(
+                    path, saved, state.key(), state.erasures(), verifier.file, scratch.note, space.seal
+                )
             entry.changed("exported", (one.address for one in saved.resources))
     click.echo(f"{environment}: exported serial {head.serial}, {addresses(saved)}")
-    click.echo(f"  the file is readable by you alone; {PERSONAL}. Remove it once it is imported.", err=True)
+    click.echo(
+        f"  the file is readable by you alone; {personal(space.seal)}. Remove it once it is imported.",
+        err=True,
+    )
 
 
 def _head(state: StateReader, environment: str) -> StateHead:

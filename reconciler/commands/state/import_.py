@@ -18,7 +18,7 @@ from reconciler.commands.support.options import (
     confirm,
     with_options,
 )
-from reconciler.commands.support.session import open_session
+from reconciler.commands.support.session import Session, open_session
 from reconciler.core.audit.model import RunCommand
 from reconciler.core.erasure import ErasureList, merged
 from reconciler.core.members import SnapshotRef
@@ -26,7 +26,7 @@ from reconciler.core.ports import MemberEngine
 from reconciler.core.state.model import StateVersion
 from reconciler.operations.rewrite_snapshots import SnapshotRewriter
 from reconciler.render.numbers import stamp
-from reconciler.state.archive import Archive, import_archive, unpacking
+from reconciler.state.archive import Archive, import_archive, plain_export, unpacking
 from reconciler.workspace import Workspace
 
 
@@ -54,8 +54,8 @@ def command(stop: object, /, options: ImportOptions) -> None:
     check_can_ask(options.yes, "to import the state")
     with (
         open_session(stop, environment, options.common) as session,
-        unpacking(session.settings.directory / options.file) as archive,
         scratch_dir(session.space) as scratch,
+        unpacking(_plain(session, options.file, scratch.folder)) as archive,
         session.space.verifier(_unpacked(archive, scratch.folder), archive.key) as verifier,
         locked(session.space, Caller.of(RunCommand.STATE_IMPORT, session.settings, options.actor)) as (
             state,
@@ -83,6 +83,10 @@ def command(stop: object, /, options: ImportOptions) -> None:
         click.echo(f"{environment}: imported {addresses(saved)}, as of {stamp(saved.saved_at)}")
     click.echo(f"  serial {head.serial}; next: `reconciler plan {environment}`")
     click.echo(f"  remove the file: {PERSONAL}", err=True)
+
+
+def _plain(session: Session, file: str, folder: Path) -> Path:
+    return plain_export(session.settings.directory / file, session.space.seal, folder)
 
 
 def _without_erased(

@@ -57,6 +57,7 @@ class RunCommand(StrEnum):
     STATE_IMPORT = "state import"
     STATE_REBUILD = "state rebuild"
     STATE_RESTORE = "state restore"
+    STATE_RESEAL = "state reseal"
     STATE_LOCK_BREAK = "state lock break"
 
 

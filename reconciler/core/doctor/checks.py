@@ -9,7 +9,7 @@ from reconciler.core.desired_state import DesiredState
 from reconciler.core.model import Seat
 
 PLACE, AGE = "place", "age"
-READING, SNAPSHOTS, WRITING = "reading", "snapshots", "writing"
+READING, SNAPSHOTS, SEALS, WRITING = "reading", "snapshots", "seals", "writing"
 
 
 class CheckName(StrEnum):
