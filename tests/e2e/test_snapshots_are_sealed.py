@@ -46,7 +46,7 @@ class Sealed(Project):
         named = f"state: {{url: {STATE}, {written}}}" if written else f"state: {{url: {STATE}}}"
         file.write_text("\n".join(named if line.startswith("state:") else line for line in lines) + "\n")
 
-    def told(self, *arguments: str, code: int = 0, given: str = "") -> str:
+    def output(self, *arguments: str, code: int = 0, given: str = "") -> str:
         return " ".join(self.run(*arguments, code=code, given=given, **KEYS).said.split())
 
     def state(self) -> Path:
@@ -103,12 +103,12 @@ def test_no_file_of_the_store_contains_a_member(project: Sealed, keys: str, foun
     environment = project.root / "environments" / "sandbox" / "environment.yaml"
     environment.write_text(environment.read_text() + LISTS)
     (project.root / "data" / "gone.csv").write_text("email\nperson3@example.com\nperson4@example.com\n")
-    project.told("apply", "sandbox", "--yes")
-    project.told("erase", "sandbox", "--yes", given="person5@example.com\n")
+    project.output("apply", "sandbox", "--yes")
+    project.output("erase", "sandbox", "--yes", given="person5@example.com\n")
     people(project, *range(1, MOST + 1))
     killed = Setup("support.killed_writes", "kill_at_batch", 2)
     assert forked_command.run(project.root, ("apply", "sandbox", "--yes"), surroundings(**KEYS), killed)[0]
-    project.told("state", "export", "sandbox", ".reconciler/state/sandbox/out.zip")
+    project.output("state", "export", "sandbox", ".reconciler/state/sandbox/out.zip")
     shown = json.loads(project.run("state", "show", "sandbox", "--json", **KEYS).said)
     assert any(one["transferring"] for one in shown["addresses"])
     assert files_with_members(project.state()) == found
@@ -120,39 +120,39 @@ def test_no_file_of_the_store_contains_a_member(project: Sealed, keys: str, foun
 def test_a_key_that_arrives_rotates_and_goes_changes_no_plan(project: Sealed) -> None:
     """Snapshots stay readable throughout, and `state reseal` makes the earlier key unnecessary."""
     project.keys(NOTHING)
-    project.told("apply", "sandbox", "--yes")
+    project.output("apply", "sandbox", "--yes")
     project.keys(FIRST_KEY)
-    assert "No changes" in project.told("plan", "sandbox", "--read-sources")
-    assert "plain snapshots: 2" in project.told("doctor", "sandbox")
+    assert "No changes" in project.output("plan", "sandbox", "--read-sources")
+    assert "plain snapshots: 2" in project.output("doctor", "sandbox")
     people(project, *range(1, 33))
-    project.told("apply", "sandbox", "--yes")
+    project.output("apply", "sandbox", "--yes")
     assert project.sealed_with() == {"", key_id(FIRST)}
     project.keys(ROTATING)
-    assert "No changes" in project.told("plan", "sandbox", "--read-sources")
-    said = project.told("doctor", "sandbox")
+    assert "No changes" in project.output("plan", "sandbox", "--read-sources")
+    said = project.output("doctor", "sandbox")
     assert f"sealed with an earlier key: 2 with key {key_id(FIRST)}" in said
     assert "`reconciler state reseal sandbox`" in said
-    said = project.told("state", "reseal", "sandbox", "--actor", "mona")
+    said = project.output("state", "reseal", "sandbox", "--actor", "mona")
     assert f"4 snapshots rewritten, 0 up to date: sealed with key {key_id(SECOND)}" in said
-    assert "0 snapshots rewritten, 4 up to date" in project.told("state", "reseal", "sandbox")
+    assert "0 snapshots rewritten, 4 up to date" in project.output("state", "reseal", "sandbox")
     project.keys(SECOND_KEY)
     assert project.sealed_with() == {key_id(SECOND)}
-    assert "No changes" in project.told("plan", "sandbox", "--read-sources")
-    assert f"sealed: 4 with key {key_id(SECOND)}" in project.told("doctor", "sandbox")
+    assert "No changes" in project.output("plan", "sandbox", "--read-sources")
+    assert f"sealed: 4 with key {key_id(SECOND)}" in project.output("doctor", "sandbox")
     [last, *_] = [one for one in _runs(project) if one["end"]["changes"]][::-1]
     assert last["begin"]["command"] == "state reseal"
     assert {one["kind"] for one in last["end"]["changes"]} == {"resealed"}
 
 
 def test_without_a_key_the_snapshots_become_plain_again(project: Sealed) -> None:
-    project.told("apply", "sandbox", "--yes")
+    project.output("apply", "sandbox", "--yes")
     project.keys(LEAVING)
-    assert "No changes" in project.told("plan", "sandbox", "--read-sources")
-    assert "sealed, though no `snapshotKey` is named: 2" in project.told("doctor", "sandbox")
-    assert "2 snapshots rewritten, 0 up to date: plain" in project.told("state", "reseal", "sandbox")
+    assert "No changes" in project.output("plan", "sandbox", "--read-sources")
+    assert "sealed, though no `snapshotKey` is named: 2" in project.output("doctor", "sandbox")
+    assert "2 snapshots rewritten, 0 up to date: plain" in project.output("state", "reseal", "sandbox")
     project.keys(NOTHING)
     assert project.sealed_with() == {""}
-    assert "No changes" in project.told("plan", "sandbox", "--read-sources")
+    assert "No changes" in project.output("plan", "sandbox", "--read-sources")
 
 
 @pytest.mark.parametrize(
@@ -167,61 +167,61 @@ def test_without_a_key_the_snapshots_become_plain_again(project: Sealed) -> None
 def test_a_missing_or_wrong_key_is_named_before_anything_is_sent(
     project: Sealed, keys: str, reason: str
 ) -> None:
-    project.told("apply", "sandbox", "--yes")
+    project.output("apply", "sandbox", "--yes")
     people(project, *range(1, 33))
     (project.root / "short.key").write_text("c2hvcnQ=")
     (project.root / "short.key").chmod(0o600)
     calls, serial = project.writes(), project.serial()
     project.keys(keys)
     for command in (("plan", "sandbox"), ("apply", "sandbox", "--yes"), ("doctor", "sandbox")):
-        said = project.told(*command, code=3)
+        said = project.output(*command, code=3)
         assert reason in said
         assert "snapshotKey" in said
-    assert project.told("state", "history", "sandbox")
+    assert project.output("state", "history", "sandbox")
     assert (project.writes(), project.serial()) == (calls, serial)
 
 
 def test_a_damaged_snapshot_is_named_with_the_way_back(project: Sealed) -> None:
-    project.told("apply", "sandbox", "--yes")
+    project.output("apply", "sandbox", "--yes")
     people(project, *range(1, 33))
-    project.told("apply", "sandbox", "--yes")
+    project.output("apply", "sandbox", "--yes")
     resource = json.loads((project.state() / "resources" / "email.buyers.json").read_text())
     file = project.state() / "snapshots" / resource["current"]["confirmed"]["digest"]
     file.write_bytes(file.read_bytes()[:-1])
     people(project, *range(1, 34))
-    said = project.told("plan", "sandbox", code=10)
+    said = project.output("plan", "sandbox", code=10)
     assert "is sealed, and damaged" in said
     assert "state restore --accept-loss" in said
-    said = project.told("state", "reseal", "sandbox")
+    said = project.output("state", "reseal", "sandbox")
     assert "0 snapshots rewritten, 4 up to date" in said
-    said = project.told("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss")
+    said = project.output("state", "restore", "sandbox", "--serial", "1", "--yes", "--accept-loss")
     assert "1 snapshot can't be read" in said
     project.keys(ROTATING)
-    assert "is sealed, and damaged" in project.told("state", "reseal", "sandbox", code=10)
+    assert "is sealed, and damaged" in project.output("state", "reseal", "sandbox", code=10)
     assert project.sealed_with() == {key_id(FIRST), key_id(SECOND)}
 
 
 def test_a_sealed_state_is_exported_imported_restored_and_erased(project: Sealed) -> None:
-    project.told("apply", "sandbox", "--yes")
+    project.output("apply", "sandbox", "--yes")
     people(project, *range(1, 33))
-    project.told("apply", "sandbox", "--yes")
-    assert "sealed with the key of snapshots" in project.told("state", "export", "sandbox", "out.zip")
-    project.told("state", "export", "sandbox", "out.zip")
+    project.output("apply", "sandbox", "--yes")
+    assert "sealed with the key of snapshots" in project.output("state", "export", "sandbox", "out.zip")
+    project.output("state", "export", "sandbox", "out.zip")
     shutil.move(project.state(), project.root / "old")
     project.keys('snapshotKey: "env:OTHER_KEY"')
-    said = project.told("state", "import", "sandbox", "out.zip", "--yes", code=3)
+    said = project.output("state", "import", "sandbox", "out.zip", "--yes", code=3)
     assert f"the file is sealed with key {key_id(FIRST)}" in said
     project.keys(ROTATING)
-    project.told("state", "import", "sandbox", "out.zip", "--yes")
+    project.output("state", "import", "sandbox", "out.zip", "--yes")
     assert project.sealed_with() == {key_id(SECOND)}
-    assert "No changes" in project.told("plan", "sandbox", "--read-sources")
+    assert "No changes" in project.output("plan", "sandbox", "--read-sources")
     people(project, *range(1, 31))
-    project.told("apply", "sandbox", "--yes")
-    project.told("state", "restore", "sandbox", "--serial", "3", "--yes")
-    project.told("apply", "sandbox", "--yes")
+    project.output("apply", "sandbox", "--yes")
+    project.output("state", "restore", "sandbox", "--serial", "3", "--yes")
+    project.output("apply", "sandbox", "--yes")
     assert len(project.members("email")) == 30
-    project.told("erase", "sandbox", "--yes", given="person7@example.com\n")
-    assert "no identifier was found" not in project.told("find", "sandbox", given="person7@example.com\n")
+    project.output("erase", "sandbox", "--yes", given="person7@example.com\n")
+    assert "no identifier was found" not in project.output("find", "sandbox", given="person7@example.com\n")
     assert hashlib.sha256(b"person7@example.com").hexdigest() not in project.members("email")
     assert project.sealed_with() == {key_id(SECOND)}
     assert files_with_members(project.state()) == set()
@@ -229,18 +229,18 @@ def test_a_sealed_state_is_exported_imported_restored_and_erased(project: Sealed
 
 def test_a_plain_export_is_sealed_when_it_is_imported(project: Sealed) -> None:
     project.keys(NOTHING)
-    project.told("apply", "sandbox", "--yes")
-    project.told("state", "export", "sandbox", "out.zip")
+    project.output("apply", "sandbox", "--yes")
+    project.output("state", "export", "sandbox", "out.zip")
     shutil.move(project.state(), project.root / "old")
     project.keys(FIRST_KEY)
-    project.told("state", "import", "sandbox", "out.zip", "--yes")
+    project.output("state", "import", "sandbox", "out.zip", "--yes")
     assert project.sealed_with() == {key_id(FIRST)}
     content = (project.root / "out.zip").read_bytes()
-    project.told("state", "export", "sandbox", "out.zip")
+    project.output("state", "export", "sandbox", "out.zip")
     sealed = (project.root / "out.zip").read_bytes()
     (project.root / "out.zip").write_bytes(sealed[:-1])
     shutil.move(project.state(), project.root / "older")
-    said = project.told("state", "import", "sandbox", "out.zip", "--yes", code=10)
+    said = project.output("state", "import", "sandbox", "out.zip", "--yes", code=10)
     assert "the file is sealed, and damaged" in said
     assert content != sealed
 
