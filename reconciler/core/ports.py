@@ -252,6 +252,10 @@ class StateWriter(StateReader, Protocol):
         """Store a snapshot, sealed if the environment names a key. An existing one may stay as it is."""
         ...
 
+    def reseal_keys(self) -> None:
+        """Write the key of the state, and those of the erasure list, as new keys are written."""
+        ...
+
     def reseal(self, digest: str) -> None:
         """Write a stored snapshot as new snapshots are written: sealed with the current key, or plain.
 

@@ -1,4 +1,4 @@
-"""Rewrite the stored snapshots under the current key, or plain if none is named."""
+"""Rewrite the stored snapshots and keys under the current key, or plain if none is named."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,13 @@ class ResealResult:
 
 
 def reseal_snapshots(state: StateWriter, progress: Callable[[int, int], None]) -> ResealResult:
-    """Rewrite each snapshot that new ones are not like. An interrupted call resumes: it skips what is done.
+    """Rewrite the keys, then each snapshot that new ones are not like. An interrupted call resumes.
 
-    A snapshot that can't be opened stops no other one. `progress` may raise CancelledError.
+    The keys come first: as long as a snapshot needs an earlier key, `doctor` says so. A snapshot that can't
+    be opened stops no other one. `progress` may raise CancelledError.
     """
+    if state.head():
+        state.reseal_keys()
     seals = state.seals()
     outdated = seals.outdated
     failed: list[ReconcilerError] = []

@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from reconciler.buckets.bucket import Bucket, StoredObject, Version
+from reconciler.core.erasure import ErasureList
 from reconciler.core.errors import Finding, StorageError
 from reconciler.core.model import Address
 from reconciler.core.state.codec import (
@@ -36,7 +37,10 @@ from reconciler.core.state.codec import (
 )
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
+from reconciler.state.erasure_files import KEYS, LIST, erasure_list, keys_content, list_content
 from reconciler.state.local_layout import KEY_LENGTH, SERIES, month_name, resource_name
+from reconciler.state.seal import PLAIN, Seal, StoredFile
+from reconciler.state.sealed_stream import SealedKind
 from reconciler.state.versions import HISTORY, document_name, saved_state, serials
 
 HEAD, KEY, LEASE, RESOURCES, SNAPSHOTS = "head.json", "key", "lease.json", "resources", "snapshots"
@@ -46,6 +50,10 @@ RESTORE = (
     "put back its earlier version from the versions that the bucket keeps (docs/how-to/recover-state.md)"
 )
 GO_BACK = f"{RESTORE}, or go back: `reconciler state history`, then `state restore --accept-loss`"
+
+
+_KEY = StoredFile(SealedKind.DOCUMENT, KEY, "the key of the state", RESTORE)
+_ERASURE_KEYS = StoredFile(SealedKind.DOCUMENT, KEYS, KEYS, RESTORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,8 @@ def series_path(month: str) -> str:
 class BucketLayout:
     """Reads a bucket without a cache, as another process may write."""
 
-    def __init__(self, bucket: Bucket, environment: str) -> None:
+    def __init__(self, bucket: Bucket, environment: str, seal: Seal = PLAIN) -> None:
+        self._seal = seal
         self.bucket = bucket
         self.environment = environment
 
@@ -120,9 +129,39 @@ class BucketLayout:
             if self.head() is not None:
                 raise StorageError("the key of the state is missing", remedy=RESTORE)
             return b""
-        if len(found.content) != KEY_LENGTH:
+        key = self._seal.unpack(_KEY, found.content)
+        if len(key) != KEY_LENGTH:
             raise StorageError(f"the key of the state is not {KEY_LENGTH} bytes long", remedy=RESTORE)
-        return found.content
+        return key
+
+    def create_key(self, key: bytes) -> None:
+        """Raise PreconditionFailedError if there is a key."""
+        self.bucket.create(KEY, self._seal.pack(_KEY, key))
+
+    def put_key(self, key: bytes) -> None:
+        """Write the key in place of another one."""
+        found = self.bucket.read(KEY)
+        if found is None:
+            self.create_key(key)
+        elif self._seal.unpack(_KEY, found.content) != key:
+            self.bucket.replace(KEY, self._seal.pack(_KEY, key), found.version)
+
+    def upload_key(self, key: bytes) -> None:
+        """Write the same key again, as keys are written now."""
+        self.bucket.upload(KEY, self._seal.pack(_KEY, key))
+
+    def erasures(self) -> ErasureList:
+        found = self.bucket.read(LIST)
+        return erasure_list(found.content if found else None, self._erasure_keys)
+
+    def erasure_files(self, erasures: ErasureList) -> tuple[tuple[str, bytes], ...]:
+        """Return the objects of the list, in the order in which they are written."""
+        keys = self._seal.pack(_ERASURE_KEYS, keys_content(erasures))
+        return (KEYS, keys), (LIST, list_content(erasures))
+
+    def _erasure_keys(self) -> bytes | None:
+        found = self.bucket.read(KEYS)
+        return self._seal.unpack(_ERASURE_KEYS, found.content) if found else None
 
     def resources(self, addresses: Iterable[Address]) -> list[ResourceObject]:
         """Return all resource states. The error names every unreadable object."""

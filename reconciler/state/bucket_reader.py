@@ -19,7 +19,6 @@ from reconciler.core.state.resource import ResourceState
 from reconciler.core.verification import Verifications
 from reconciler.state.bucket_layout import BucketLayout, series_path
 from reconciler.state.bucket_snapshots import BucketSnapshots
-from reconciler.state.erasure_files import KEYS, LIST, erasure_list
 from reconciler.state.local_layout import KEY_LENGTH, SOURCES, VERIFICATIONS
 from reconciler.state.seal import PLAIN, Seal
 from reconciler.state.versions import absent, summaries
@@ -79,11 +78,7 @@ class BucketReader:
         return series_in(found.content if found else None, month)
 
     def erasures(self) -> ErasureList:
-        def read(path: str) -> bytes | None:
-            found = self._objects.bucket.read(path)
-            return found.content if found else None
-
-        return erasure_list(read(LIST), lambda: read(KEYS))
+        return self._objects.erasures()
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self._objects.saved())

@@ -22,7 +22,7 @@ class BucketStore:
     """Any number of machines may read; one machine writes."""
 
     def __init__(self, bucket: Bucket, environment: str, timing: LeaseTiming, around: StoreContext) -> None:
-        self._objects = BucketLayout(bucket, environment)
+        self._objects = BucketLayout(bucket, environment, around.seal)
         self._timing = timing
         self._around = around
 

@@ -28,7 +28,6 @@ from reconciler.core.state.resource import ResourceState
 from reconciler.core.verification import Verifications
 from reconciler.state.bucket_layout import (
     HEAD,
-    KEY,
     SNAPSHOTS,
     BucketLayout,
     HeadObject,
@@ -41,7 +40,6 @@ from reconciler.state.bucket_layout import (
 )
 from reconciler.state.bucket_reader import BucketReader, StoreContext
 from reconciler.state.bucket_snapshots import SUM
-from reconciler.state.erasure_files import KEYS, LIST, keys_content, list_content
 from reconciler.state.lease import RUN_AGAIN, TAKEN_OVER, HeldLease
 from reconciler.state.local_layout import (
     KEY_LENGTH,
@@ -133,7 +131,7 @@ class BucketWriter(BucketReader):
             self._key = self._key or self._objects.key()
             if not self._key:
                 with suppress(PreconditionFailedError):
-                    self._objects.bucket.create(KEY, self._around.random_bytes(KEY_LENGTH))
+                    self._objects.create_key(self._around.random_bytes(KEY_LENGTH))
                 self._key = self._objects.key()
             return self._key
 
@@ -166,7 +164,7 @@ class BucketWriter(BucketReader):
             there = self._objects.head()
             if there is None:
                 with self._mine():
-                    self._put_key(key)
+                    self._objects.put_key(key)
                     self._put_head(self._current(), head, frozenset())
             elif there.head != head or self._objects.key() != key:
                 raise occupied()
@@ -218,6 +216,13 @@ class BucketWriter(BucketReader):
         with self._writing():
             self._stored[f"{snapshot.digest}{SUM}"] = self._around.now()
 
+    def reseal_keys(self) -> None:
+        with self._writing():
+            self._hold.assure()
+            self._objects.upload_key(self.key())
+            if (erasures := self.erasures()).keys:
+                self.write_erasures(erasures)
+
     def reseal(self, digest: str) -> None:
         with self._writing():
             self._hold.assure()
@@ -243,7 +248,7 @@ class BucketWriter(BucketReader):
 
     def write_erasures(self, erasures: ErasureList) -> None:
         with self._writing():
-            for path, content in ((KEYS, keys_content(erasures)), (LIST, list_content(erasures))):
+            for path, content in self._objects.erasure_files(erasures):
                 self._hold.assure()
                 self._objects.bucket.upload(path, content)
 
@@ -286,15 +291,6 @@ class BucketWriter(BucketReader):
         bucket.upload(f"{HISTORY}/{document_name(head.serial)}", content)
         for name in superseded(bucket.names(HISTORY), self._around.keep, self._objects.saved_as, now):
             bucket.remove(f"{HISTORY}/{name}")
-
-    def _put_key(self, key: bytes) -> None:
-        """Write the key. A key without a head was never used."""
-        bucket = self._objects.bucket
-        found = bucket.read(KEY)
-        if found is None:
-            bucket.create(KEY, key)
-        elif found.content != key:
-            bucket.replace(KEY, key, found.version)
 
     def _current(self) -> HeadObject:
         """Return the head, read once; a head that does not exist yet has the version of nothing."""

@@ -22,14 +22,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from reconciler.core.erasure import ErasureList
 from reconciler.core.errors import StorageError
 from reconciler.core.model import Address
 from reconciler.core.state.codec import UnsupportedFormatError, decode_head, decode_resource, parse
 from reconciler.core.state.model import StateHead, StateVersion
 from reconciler.core.state.resource import ResourceState
-from reconciler.disk.atomic import names_in, read_file
+from reconciler.disk.atomic import names_in, read_file, replace_file
 from reconciler.state.audit_log import AUDIT
-from reconciler.state.erasure_files import KEYS, LIST
+from reconciler.state.erasure_files import KEYS, LIST, erasure_list, keys_content, list_content
+from reconciler.state.seal import PLAIN, Seal, StoredFile
+from reconciler.state.sealed_stream import SealedKind
 from reconciler.state.versions import HISTORY, document_name, saved_state, serials
 
 KEY_LENGTH = 32
@@ -82,10 +85,15 @@ def address_in(name: str) -> Address:
     return Address(destination, audience)
 
 
+def _document(file: Path) -> StoredFile:
+    return StoredFile(SealedKind.DOCUMENT, file.name, str(file), BACKUP)
+
+
 class LocalLayout:
     """Reads a directory without a cache, as another process may write."""
 
-    def __init__(self, directory: Path, environment: str) -> None:
+    def __init__(self, directory: Path, environment: str, seal: Seal = PLAIN) -> None:
+        self._seal = seal
         self.directory = directory
         self.environment = environment
         self.lock = directory / "lock"
@@ -140,9 +148,26 @@ class LocalLayout:
         key = read_file(self.key_file)
         if key is None and head:
             raise StorageError(f"{self.key_file} is missing", remedy=BACKUP)
+        if key is not None:
+            key = self._seal.unpack(_document(self.key_file), key)
         if key is not None and len(key) != KEY_LENGTH:
             raise StorageError(f"{self.key_file} is not {KEY_LENGTH} bytes long", remedy=BACKUP)
         return key or b""
+
+    def write_key(self, key: bytes) -> None:
+        replace_file(self.key_file, self._seal.pack(_document(self.key_file), key))
+
+    def erasures(self) -> ErasureList:
+        return erasure_list(read_file(self.erasure_file), self._erasure_keys)
+
+    def write_erasures(self, erasures: ErasureList) -> None:
+        keys = self._seal.pack(_document(self.erasure_keys), keys_content(erasures))
+        replace_file(self.erasure_keys, keys)
+        replace_file(self.erasure_file, list_content(erasures))
+
+    def _erasure_keys(self) -> bytes | None:
+        content = read_file(self.erasure_keys)
+        return content and self._seal.unpack(_document(self.erasure_keys), content)
 
     def resource(self, file: Path) -> ResourceState | None:
         """Return the resource state; None if it was dropped since it was listed."""

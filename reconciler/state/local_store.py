@@ -43,7 +43,6 @@ from reconciler.disk.atomic import (
 from reconciler.disk.file_lock import file_lock, holder_of
 from reconciler.disk.private_dir import private_directory
 from reconciler.state.audit_log import LocalAuditLog
-from reconciler.state.erasure_files import erasure_list, keys_content, list_content
 from reconciler.state.local_layout import (
     KEY_LENGTH,
     LocalLayout,
@@ -93,7 +92,7 @@ class LocalStore:
         seal: Seal = PLAIN,
         opened: Callable[[], Path] = _no_folder,
     ) -> None:
-        self._files = LocalLayout(directory, environment)
+        self._files = LocalLayout(directory, environment, seal)
         self._seal = seal
         self._snapshots = LocalSnapshots(self._files, seal, opened)
         self._keep = keep
@@ -195,8 +194,7 @@ class LocalReader:
         return series_in(read_file(self._files.series_file(month)), month)
 
     def erasures(self) -> ErasureList:
-        files = self._files
-        return erasure_list(read_file(files.erasure_file), lambda: read_file(files.erasure_keys))
+        return self._files.erasures()
 
     def versions(self) -> tuple[StateVersionInfo, ...]:
         return summaries(self._files.saved())
@@ -235,7 +233,7 @@ class LocalWriter(LocalReader):
             self._key = self._key or self._files.key()
             if not self._key:
                 key = self._invent(KEY_LENGTH)
-                replace_file(self._files.key_file, key)
+                self._files.write_key(key)
                 self._key = key
             return self._key
 
@@ -261,7 +259,7 @@ class LocalWriter(LocalReader):
         with self._writing():
             there = self.head()
             if there is None:
-                replace_file(self._files.key_file, key)
+                self._files.write_key(key)
                 self._put_head(head)
             elif there != head or self._files.key() != key:
                 raise occupied()
@@ -292,6 +290,12 @@ class LocalWriter(LocalReader):
             self._fresh.add(snapshot.digest)
             self._snapshots.store(snapshot.digest, Path(file))
 
+    def reseal_keys(self) -> None:
+        with self._writing():
+            self._files.write_key(self.key())
+            if (erasures := self.erasures()).keys:
+                self._files.write_erasures(erasures)
+
     def reseal(self, digest: str) -> None:
         with self._writing():
             self._snapshots.reseal(digest)
@@ -313,8 +317,7 @@ class LocalWriter(LocalReader):
 
     def write_erasures(self, erasures: ErasureList) -> None:
         with self._writing():
-            replace_file(self._files.erasure_keys, keys_content(erasures))
-            replace_file(self._files.erasure_file, list_content(erasures))
+            self._files.write_erasures(erasures)
 
     def rewrite_version(self, version: StateVersion) -> None:
         with self._writing():

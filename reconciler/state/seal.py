@@ -1,14 +1,15 @@
-"""Snapshots and exports of a state, sealed with a key of the environment; plain ones stay readable."""
+"""Snapshots, exports and keys of a state, sealed with a key of the environment; plain ones stay readable."""
 
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from reconciler.core.errors import ConfigurationError, CorruptSnapshotError
+from reconciler.core.errors import ConfigurationError, CorruptSnapshotError, StorageError
 from reconciler.core.model import Environment
 from reconciler.disk.atomic import os_errors, writing
 from reconciler.disk.private_dir import private_directory
@@ -51,9 +52,10 @@ class StoredFile:
         source.seek(0)
         return self.sealed_with(start)
 
-    def broken(self) -> CorruptSnapshotError:
+    def broken(self) -> StorageError:
         problem = f"{self.shown} is sealed, and damaged: it was cut off, altered, or is another file"
-        return CorruptSnapshotError(problem, remedy=self.remedy)
+        error = CorruptSnapshotError if self.kind is SealedKind.SNAPSHOT else StorageError
+        return error(problem, remedy=self.remedy)
 
     def unreadable(self, wanted: str) -> ConfigurationError:
         return ConfigurationError(
@@ -127,6 +129,19 @@ class Seal:
                 self.open_into(file, stored, target)
             unfinished.replace(copy)
         return copy
+
+    def pack(self, file: StoredFile, content: bytes) -> bytes:
+        """Return the content of a small file as it is stored."""
+        target = BytesIO()
+        with self.sealed(file.kind, file.name, target) as sink:
+            sink.write(content)
+        return target.getvalue()
+
+    def unpack(self, file: StoredFile, content: bytes) -> bytes:
+        """Return the plain content of a small file."""
+        target = BytesIO()
+        self.open_into(file, BytesIO(content), target)
+        return target.getvalue()
 
     def _key(self, file: StoredFile, wanted: str) -> bytes:
         """Return the key of an ID. An earlier key is only read for what it sealed."""

@@ -31,6 +31,7 @@ class SealedKind(Enum):
 
     SNAPSHOT = b"reconciler sealed snapshot "
     EXPORT = b"reconciler sealed export "
+    DOCUMENT = b"reconciler sealed document "
 
     @property
     def magic(self) -> bytes:

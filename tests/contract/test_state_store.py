@@ -1060,6 +1060,43 @@ def test_after_sealing_again_the_earlier_key_is_not_needed(reopen: Open, file: C
 
 
 @pytest.mark.promise("sealed")
+def test_sealing_covers_the_keys_of_all_digests(reopen: Open, file: Callable[[str], str]) -> None:
+    """With the key beside them, anyone could test identifiers against digests."""
+    erased = added(ErasureList(keys=(b"e" * 32,)), {IdentifierType.EMAIL: {"someone@example.com"}}, ())
+    with reopen(PLAIN).lock("me") as writer:
+        writer.store_snapshot(ONE, file("one"))
+        writer.begin_run()
+        writer.write_erasures(erased)
+        key = writer.key()
+    seal, other = Seal(lambda: NEW), Seal(lambda: OLD)
+    assert (reopen(seal).reader().key(), reopen(seal).reader().erasures()) == (key, erased)
+    for _ in range(2):
+        with reopen(seal).lock("me") as writer:
+            writer.reseal_keys()
+        assert (reopen(seal).reader().key(), reopen(seal).reader().erasures()) == (key, erased)
+    for wrong in (PLAIN, other):
+        for read in (StateReader.key, StateReader.erasures):
+            with pytest.raises(ConfigurationError, match=key_id(NEW)):
+                getattr(reopen(wrong).reader(), read.__name__)()
+    with reopen(Seal(None, (lambda: NEW,))).lock("me") as writer:
+        writer.reseal_keys()
+    assert (reopen(PLAIN).reader().key(), reopen(PLAIN).reader().erasures()) == (key, erased)
+
+
+@pytest.mark.promise("sealed")
+def test_sealing_begins_with_a_new_state(reopen: Open, file: Callable[[str], str]) -> None:
+    with reopen(SEAL).lock("me") as writer:
+        writer.store_snapshot(ONE, file("one"))
+        head, key = writer.begin_run(), writer.key()
+    with pytest.raises(ConfigurationError):
+        reopen(PLAIN).reader().key()
+    with reopen(SEAL).lock("me") as writer:
+        writer.initialize(head, key)
+        with pytest.raises(StorageError, match="another one"):
+            writer.initialize(head, b"x" * 32)
+
+
+@pytest.mark.promise("sealed")
 def test_sealing_ends_when_the_key_is_only_an_earlier_one(reopen: Open, file: Callable[[str], str]) -> None:
     with_three_keys(reopen, file)
     leaving = Seal(None, (lambda: NEW, lambda: OLD))

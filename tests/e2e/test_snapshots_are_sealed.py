@@ -64,7 +64,7 @@ class Sealed(Project):
 
 def member_forms(number: int) -> tuple[bytes, ...]:
     """Return each form in which a file could contain a person."""
-    values = (f"person{number}@example.com".encode(), f"c{number:04}".encode())
+    values = (f"person{number}@example.com".encode(), f"customer-{number:04}".encode())
     digests = [hashlib.new(name, value) for value in values for name in ("md5", "sha256")]
     return (*values, *(one.digest() for one in digests), *(one.hexdigest().encode() for one in digests))
 
@@ -84,7 +84,7 @@ def contains(content: bytes, forms: list[bytes]) -> bool:
 
 
 def people(project: Project, *numbers: int) -> None:
-    rows = (f"person{number}@example.com,c{number:04}" for number in numbers)
+    rows = (f"person{number}@example.com,customer-{number:04}" for number in numbers)
     (project.root / "data" / "people.csv").write_text("\n".join(["email,id", *rows]) + "\n")
 
 
@@ -115,6 +115,8 @@ def test_no_file_of_the_store_contains_a_member(project: Sealed, keys: str, foun
     assert files_with_members(project.root / ".reconciler" / "cache") == set()
     assert project.sealed_with() == ({key_id(FIRST)} if keys else {""})
     assert project.snapshots()
+    for name in ("key", "erasure.key"):
+        assert (project.state() / name).read_bytes().startswith(b"reconciler sealed") is bool(keys)
 
 
 def test_a_key_that_arrives_rotates_and_goes_changes_no_plan(project: Sealed) -> None:

@@ -1,5 +1,6 @@
 """Faults of states, disks, clocks and secrets."""
 
+import base64
 import errno
 import os
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from faults.project import World, remove
 from support.fakes.disk import watched
 
 from reconciler.core.state.codec import FORMAT_VERSION, dump, parse
+from reconciler.state.seal import Seal, StoredFile
+from reconciler.state.sealed_stream import SealedKind
 
 BACKUP = "put it back from a backup (docs/how-to/recover-state.md)"
 
@@ -76,6 +79,24 @@ def is_a_file(world: World) -> None:
 def resources_are_a_file(world: World) -> None:
     remove(world.corrupt() / "resources")
     (world.state / "resources").write_text("x")
+
+
+def names_a_key(world: World) -> None:
+    named = 'state: {snapshotKey: "env:SNAPSHOT_KEY", url:'
+    world.edit("environment.yaml", "state: {url:", named)
+
+
+def is_sealed(world: World) -> None:
+    file = SNAPSHOT(world)
+    stored = StoredFile(SealedKind.SNAPSHOT, file.name, file.name, "")
+    file.write_bytes(Seal(lambda: b"k" * 32).pack(stored, file.read_bytes()))
+
+
+def is_half_a_sealed_one(world: World) -> None:
+    is_sealed(world)
+    halves(SNAPSHOT)(world)
+    names_a_key(world)
+    world.environ["SNAPSHOT_KEY"] = base64.b64encode(b"k" * 32).decode()
 
 
 def is_locked(world: World) -> None:
@@ -240,6 +261,27 @@ STATES = Group(
             loses_one_member(SNAPSHOT),
             10,
             "is damaged: its content does not match its name",
+            BACKUP,
+        ),
+        Case(
+            "the key of snapshots is not set",
+            names_a_key,
+            3,
+            "a key of snapshots can't be read: the environment variable SNAPSHOT_KEY is not set",
+            "give this job env:SNAPSHOT_KEY, or correct `snapshotKey`",
+        ),
+        Case(
+            "a snapshot is sealed with a key that is not named",
+            is_sealed,
+            3,
+            "is sealed with key",
+            "name that key as `snapshotKey` or in `earlierSnapshotKeys` of `state`",
+        ),
+        Case(
+            "a sealed snapshot was cut in half",
+            is_half_a_sealed_one,
+            10,
+            "is sealed, and damaged: it was cut off, altered, or is another file",
             BACKUP,
         ),
         Case(

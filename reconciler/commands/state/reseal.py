@@ -28,8 +28,9 @@ class ResealOptions:
 def command(stop: object, /, options: ResealOptions) -> None:
     """Rewrite all snapshots: sealed with `state.snapshotKey`, or plain if the environment names no key.
 
-    Earlier keys open what they sealed; afterwards they are not needed. Snapshots of saved versions are
-    rewritten too. An interrupted command resumes when it is run again. It changes nothing at Criteo.
+    Earlier keys open what they sealed; afterwards they are not needed. Snapshots of saved versions and the
+    keys of digests are rewritten too. An interrupted command resumes when it is run again. The command
+    changes nothing at Criteo.
     """
     environment = options.environment
     with (

@@ -34,7 +34,8 @@ class MemoryStore:
     """The content of a disk, and the holder of the lock.
 
     `before_write` and `after_write` receive each step that changes something: `key`, `open_run`,
-    `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `reseal DIGEST`, `sources`,
+    `write DESTINATION/AUDIENCE`, `drop DESTINATION/AUDIENCE`, `keep DIGEST`, `reseal keys`,
+    `reseal DIGEST`, `sources`,
     `verifications`, `series`, `erasures`, `version SERIAL`, `prune`, `audit`. An exception is a crash
     before or after the effect. `after_write=log.append` records all writes.
     The hooks may be changed between runs. `saved_damage` are addresses with an unreadable resource state.
@@ -276,6 +277,10 @@ class MemoryWriter(MemoryReader):
                 with self._step(f"keep {snapshot.digest}"):
                     self.store.saved_snapshots[snapshot.digest] = file
                     self.store.saved_keys[snapshot.digest] = self.store.key_id
+
+    def reseal_keys(self) -> None:
+        with self._writing(), self._step("reseal keys"):
+            """There is no file that could be sealed."""
 
     def reseal(self, digest: str) -> None:
         with self._writing(), self._step(f"reseal {digest}"):

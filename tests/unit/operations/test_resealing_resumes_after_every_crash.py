@@ -26,6 +26,7 @@ def store() -> MemoryStore:
     with made.lock("me") as writer:
         for digest in DIGESTS:
             writer.store_snapshot(SnapshotRef(digest, 1), "file")
+        writer.begin_run()
     made.key_id = "ab"
     return made
 
@@ -52,6 +53,15 @@ def test_the_next_run_finishes_it(store: MemoryStore, at: str, *, after: bool) -
         found = reseal_snapshots(state, lambda *_: None)
         assert (found.current, found.rewritten, found.unchanged) == ("ab", len(DIGESTS) - done, done)
         assert set(state.seals().keys.values()) == {"ab"}
+
+
+def test_the_keys_come_first(store: MemoryStore) -> None:
+    """As long as something needs the earlier key, a snapshot does, and `doctor` names it."""
+    written: list[str] = []
+    store.after_write = written.append
+    with writing(store) as state:
+        reseal_snapshots(state, lambda *_: None)
+    assert written == ["reseal keys", *(f"reseal {digest}" for digest in DIGESTS)]
 
 
 def test_a_snapshot_that_cannot_be_opened_stops_no_other(
