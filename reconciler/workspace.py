@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.clock import OffsetClock, StopSignal, SystemClock, WaitReporter
 from reconciler.connections import ConnectionFactory
-from reconciler.core.consent.model import expiry_note
+from reconciler.core.consent.model import Consent, expiry_note
 from reconciler.core.credential import Credential, CredentialRole
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.erasure import ErasureList
@@ -113,16 +113,21 @@ class Workspace:
 
     def notes(self) -> tuple[str, ...]:
         """Return notes about the credentials that were used."""
-        if self.emulated:
-            return ()
-        access, now = self.access(), self.clock.now()
-        roles = (self._role(credential) for credential in self.used_credentials())
-        consented = (role for role in roles if role.application.grant == "authorizationCode")
+        now = self.clock.now()
         notes = (
-            expiry_note(access.held(role), str(role), role.login(self.desired.environment.name), now)
-            for role in consented
+            expiry_note(consent, str(role), role.login(self.desired.environment.name), now)
+            for role, consent in self.consents()
         )
         return tuple(note for note in notes if note)
+
+    def consents(self) -> tuple[tuple[CredentialRole, Consent], ...]:
+        """Return the consents of the credentials that are used; the emulator needs none."""
+        if self.emulated:
+            return ()
+        access = self.access()
+        roles = (self._role(credential) for credential in self.used_credentials())
+        consented = (role for role in roles if role.application.grant == "authorizationCode")
+        return tuple((role, access.held(role)) for role in consented)
 
     def dated(self, observed: ObservedState) -> ObservedState:
         """Shift file times by the emulator's lead, so that files keep their age."""
@@ -221,11 +226,14 @@ class Workspace:
 
     def access(self) -> ConnectionFactory:
         """Return a factory for real connections, also if the manifests name the emulator."""
+        return ConnectionFactory(self.desired.environment, self.secrets(), self.clock)
+
+    def secrets(self) -> SecretResolver:
+        """Return a resolver of secret references."""
         environment = self.desired.environment
-        places = SecretResolver(
+        return SecretResolver(
             self._settings.environ, self.root, self.store.sealed(), environment, self.clock.check
         )
-        return ConnectionFactory(environment, places, self.clock)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import click
 from reconciler.commands.support.applying import ApplyRun, apply_or_refuse
 from reconciler.commands.support.approvals import (
     ApprovalOptions,
+    Terms,
     check_place,
     check_terms,
     refills,
@@ -17,6 +18,7 @@ from reconciler.commands.support.approvals import (
 )
 from reconciler.commands.support.audited import Caller, locked
 from reconciler.commands.support.console import screen
+from reconciler.commands.support.notifying import notified
 from reconciler.commands.support.options import (
     STANDARD_OUTPUT,
     ActorName,
@@ -100,16 +102,19 @@ def command(stop: object, /, options: ApplyOptions) -> int:
         with open_workspace(settings, environment, asked, run.events, WRITING) as space:
             check_place(terms, space.desired.environment)
             run.start(space, settings.who)
-            with ExitStack() as held:
-                with shown.progress:
-                    state, entry = held.enter_context(locked(space, caller, run.id))
-                    counted = None if options.statistics or _counts(options, space) else refills(terms)
-                    earlier = earlier_readings(state, read_sources=options.read_sources)
-                    accepts = partial(accepted_overrides, terms, space)
-                    planned = make_plan(space, state, inputs.only, run.events, counted, earlier, accepts)
-                kind, deadline = DocumentType.APPLY, options.deadline
-                job = ApplyRun(space, state, shown, run, page, asked, held, entry, kind, deadline)
-                return apply_or_refuse(job, planned, terms, yes=options.yes, whole=not inputs.only)
+            return notified(space, settings, "apply", run, partial(send, run, page, terms, space))
+
+    def send(run: Run, page: OutputFiles, terms: Terms, space: Workspace) -> int:
+        with ExitStack() as held:
+            with shown.progress:
+                state, entry = held.enter_context(locked(space, caller, run.id))
+                counted = None if options.statistics or _counts(options, space) else refills(terms)
+                earlier = earlier_readings(state, read_sources=options.read_sources)
+                accepts = partial(accepted_overrides, terms, space)
+                planned = make_plan(space, state, inputs.only, run.events, counted, earlier, accepts)
+            kind, deadline = DocumentType.APPLY, options.deadline
+            job = ApplyRun(space, state, shown, run, page, asked, held, entry, kind, deadline)
+            return apply_or_refuse(job, planned, terms, yes=options.yes, whole=not inputs.only)
 
     with output_files(options.forms, settings, DocumentType.APPLY, environment, options.files) as page:
         page.code = record_run(events, settings, shown.progress, partial(work, page=page))

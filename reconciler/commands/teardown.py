@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import click
@@ -13,12 +14,14 @@ from reconciler.commands.support.approvals import (
     Approved,
     ApprovedBy,
     ApprovedDigest,
+    Terms,
     check_place,
     check_terms,
     terms_of,
 )
 from reconciler.commands.support.audited import Caller, locked
 from reconciler.commands.support.console import CommandConsole, screen
+from reconciler.commands.support.notifying import notified
 from reconciler.commands.support.options import (
     ActorName,
     CommonOptions,
@@ -41,7 +44,7 @@ from reconciler.render.document.model import DocumentType
 from reconciler.render.numbers import ROUNDED
 from reconciler.render.terminal.plan import print_plan
 from reconciler.settings import Settings
-from reconciler.workspace import WRITING, open_workspace
+from reconciler.workspace import WRITING, Workspace, open_workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +144,15 @@ def _tear_down(
             _check_name(options.confirmed, space.desired.environment)
             check_place(terms, space.desired.environment)
             run.start(space, settings.who)
-            with ExitStack() as held:
-                with shown.progress:
-                    state, entry = held.enter_context(locked(space, caller, run.id))
-                    planned = make_teardown(space, state, options.only, options.end, run.events)
-                job = ApplyRun(space, state, shown, run, page, asked, held, entry, kind)
-                return apply_or_refuse(job, planned, terms, yes=options.yes, whole=not options.only)
+            return notified(space, settings, "teardown", run, partial(send, run, space, terms))
+
+    def send(run: Run, space: Workspace, terms: Terms) -> int:
+        with ExitStack() as held:
+            with shown.progress:
+                state, entry = held.enter_context(locked(space, caller, run.id))
+                planned = make_teardown(space, state, options.only, options.end, run.events)
+            job = ApplyRun(space, state, shown, run, page, asked, held, entry, kind)
+            return apply_or_refuse(job, planned, terms, yes=options.yes, whole=not options.only)
 
     return record_run(None, settings, shown.progress, work)
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from reconciler.core.promotion.gate import PromotionGate, gate_values
+from reconciler.core.receivers import Receiver
 
 
 class IdentifierType(StrEnum):
@@ -162,7 +163,7 @@ class Environment:
     `state:` secrets; `snapshot_key` is that of the key for snapshots, "" if they stay plain. `data_place` is
     the location of `data_root`; None if an option set it. `paused`: nothing is sent, except removals of
     suppressed members. `suppression_lists` apply to every audience, and to forgotten segments. `admins` are
-    logins at the CI host.
+    logins at the CI host. `receivers` are notified of runs.
     """
 
     name: str
@@ -185,6 +186,7 @@ class Environment:
     paused: bool = False
     suppression_lists: tuple["Exclusion", ...] = ()
     repair: RepairMode = RepairMode.ASK
+    receivers: tuple[Receiver, ...] = ()
 
     def seat(self, name: str) -> Seat:
         return dict(self.seats)[name]

@@ -36,6 +36,7 @@ from reconciler.core.model import (
 )
 from reconciler.core.override import Override
 from reconciler.core.promotion.gate import OwnParts, PortablePart, PromotionGate
+from reconciler.core.receivers import NotificationForm, NotificationKind, Receiver
 from reconciler.manifests.checks.segment_names import segment_name, suffixed_title
 from reconciler.manifests.countries import PHONE, countries
 from reconciler.manifests.index import LIMITS, ManifestIndex, guards, share
@@ -144,7 +145,14 @@ def _environment(
         paused=value.get("paused", False),
         suppression_lists=suppression_lists,
         repair=RepairMode(value.get("repair", RepairMode.ASK)),
+        receivers=tuple(map(_receiver, value.get("notify", ()))),
     )
+
+
+def _receiver(value: dict[str, Any]) -> Receiver:
+    kinds = value.get("kinds", NotificationKind)
+    form = NotificationForm(value.get("form", NotificationForm.JSON))
+    return Receiver(value["name"], value["url"], form, frozenset(map(NotificationKind, kinds)))
 
 
 def _retention(value: dict[str, Any]) -> Retention:

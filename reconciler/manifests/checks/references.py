@@ -31,6 +31,7 @@ def check(inventory: ManifestIndex) -> Iterator[Issue]:
         yield from _audience(inventory, audience, offered)
     if inventory.home:
         yield from _suppression(inventory, inventory.home)
+        yield from _names_in(inventory.home, ("notify",), "receiver")
 
 
 def _environment(inventory: ManifestIndex) -> Iterator[Issue]:
@@ -53,14 +54,7 @@ def _environment(inventory: ManifestIndex) -> Iterator[Issue]:
 
 def _suppression(inventory: ManifestIndex, home: ManifestDocument) -> Iterator[Issue]:
     """One name for each list, and exempt addresses that exist."""
-    first: dict[str, SourceLocation] = {}
-    for index in range(len(home.value("suppress", "lists") or [])):
-        path = ("suppress", "lists", index, "name")
-        if isinstance(name := home.value(*path), str):
-            earlier = first.setdefault(name, home.place(*path))
-            if earlier != home.place(*path):
-                problem = f"this name is taken by another suppression list, at {earlier}"
-                yield _flaw(home.place(*path), problem, "choose another name, or remove one of the two")
+    yield from _names_in(home, ("suppress", "lists"), "suppression list")
     declared = inventory.declared["Audience"]
     addresses = {f"{name}/{one.name}": {name, one.name} for one in declared for _, name in one.texts(_TO)}
     printable = sorted(text for text, names in addresses.items() if names == set(printable_names(names)))
@@ -69,6 +63,18 @@ def _suppression(inventory: ManifestIndex, home: ManifestDocument) -> Iterator[I
             remedy = choices(address, printable, call="addresses here")
             place = home.place("suppress", "exempt", index)
             yield _flaw(place, "no audience has this address", remedy)
+
+
+def _names_in(home: ManifestDocument, entries: tuple[PathStep, ...], kind: str) -> Iterator[Issue]:
+    """Yield the entries of a list whose name an entry before has."""
+    first: dict[str, SourceLocation] = {}
+    for index in range(len(home.value(*entries) or [])):
+        path = (*entries, index, "name")
+        if isinstance(name := home.value(*path), str):
+            earlier = first.setdefault(name, home.place(*path))
+            if earlier != home.place(*path):
+                problem = f"this name is taken by another {kind}, at {earlier}"
+                yield _flaw(home.place(*path), problem, "choose another name, or remove one of the two")
 
 
 def _repeated_names(inventory: ManifestIndex) -> Iterator[Issue]:
