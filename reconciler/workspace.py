@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ from reconciler.core.ports import (
     StateReader,
     StateStore,
 )
+from reconciler.core.role_choice import READING, RoleChoice
 from reconciler.core.state.resource import ResourceState
 from reconciler.credentials import SecretResolver
 from reconciler.criteo.connection import Connection
@@ -45,6 +45,7 @@ from reconciler.manifests import find_root, load
 from reconciler.manifests.checks.placeholders import is_placeholder
 from reconciler.members.data_root import CHECKED, DataRoot, LocalFolder, open_root
 from reconciler.members.lazy_engine import LazyEngine
+from reconciler.members.queries.databases import Databases
 from reconciler.settings import Settings
 from reconciler.state.open_store import open_store
 from reconciler.state.seal import Seal
@@ -56,8 +57,7 @@ if TYPE_CHECKING:
 EXAMPLE = "data"
 """The folder of example data that `init` makes."""
 THROW_AWAY = "reconciler-emulated-"
-READING: Callable[[Credential], CredentialRole] = attrgetter("reading")
-WRITING: Callable[[Credential], CredentialRole] = attrgetter("writing")
+
 ISSUES_ITS_OWN = "the emulator issues its own credentials; the references in the manifests are not read"
 
 
@@ -77,7 +77,7 @@ class Workspace:
     _private: Path
     _open: ExitStack
     _connections: dict[str, Connection]
-    _role: Callable[[Credential], CredentialRole]
+    _role: RoleChoice
 
     def readers(self) -> Mapping[str, SegmentReader]:
         """Return the readers by credential; reads the secrets."""
@@ -174,14 +174,27 @@ class Workspace:
         def opened() -> "DuckDbEngine":
             from reconciler.members.engine import DuckDbEngine
 
-            limit, check = self._settings.memory_limit, self.clock.check
+            limit, check, databases = self._settings.memory_limit, self.clock.check, self.databases()
             return DuckDbEngine(
-                root, self.cache(), fetch, key, sample_rows, limit, check=check, erasures=erasures
+                root,
+                self.cache(),
+                fetch,
+                key,
+                sample_rows,
+                limit,
+                check=check,
+                erasures=erasures,
+                databases=databases,
             )
 
         engine = LazyEngine(root, sample_rows, erasures.fingerprint, opened)
         self._open.callback(engine.close)
         return engine
+
+    def databases(self) -> Databases:
+        """Return the databases of sources, with the logins of this command; secrets are read on demand."""
+        roles = {one.name: self._role(one) for one in self.desired.connections}
+        return Databases(roles, lambda reference: self.access().places.fetch(reference))
 
     def verifier(self, fetch: Callable[[SnapshotRef], str], key: bytes) -> "SnapshotVerifier":
         """Return a verifier of snapshots with this key; the caller closes it."""
@@ -242,7 +255,7 @@ def open_workspace(
     environment: str,
     stop: StopSignal,
     shown: WaitReporter,
-    role: Callable[[Credential], CredentialRole] = READING,
+    role: RoleChoice = READING,
     read: Callable[..., DesiredState] = load,
 ) -> Iterator[Workspace]:
     """Load the manifests; edges are opened on demand, and closed at the end.

@@ -175,6 +175,7 @@ REGIONS: dict[str, Callable[[], str]] = {
         for kind in (
             "Environment",
             "Credential",
+            "Connection",
             "Destination",
             "Audience",
             "Moved",

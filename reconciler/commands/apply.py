@@ -39,8 +39,9 @@ from reconciler.commands.support.planning import earlier_readings, make_plan
 from reconciler.commands.support.run import Run, record_run
 from reconciler.core.audit.model import RunCommand
 from reconciler.core.model import RepairMode
+from reconciler.core.role_choice import WRITING
 from reconciler.render.document.model import DocumentType
-from reconciler.workspace import WRITING, Workspace, open_workspace
+from reconciler.workspace import Workspace, open_workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,16 @@ from reconciler.commands.support.options import (
     with_options,
 )
 from reconciler.core.credential import Credential, CredentialRole
-from reconciler.core.doctor.checks import Check, exit_code
+from reconciler.core.database import DatabaseConnection, DatabaseRole
+from reconciler.core.doctor.checks import Check, DatabaseLink, exit_code
 from reconciler.core.doctor.results import invalid
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import SnapshotRef
 from reconciler.core.ports import StateReader
 from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.manifests import load_without_sources
-from reconciler.members.source_check import Checker, checking
+from reconciler.members.queries.links import DatabaseLinks
+from reconciler.members.source_check import Checker, checking_databases
 from reconciler.operations.run_checks import DoctorContext, run_checks
 from reconciler.render.json.doctor import checkup_values
 from reconciler.render.json.values import DocumentKind
@@ -119,7 +121,9 @@ def _examined(
 
     @cache
     def checker() -> Checker:
-        return stack.enter_context(checking(space.data(), ScratchDir(space.cache()), space.clock.check))
+        return stack.enter_context(
+            checking_databases(space.data(), ScratchDir(space.cache()), space.clock.check, space.databases())
+        )
 
     tools = DoctorContext(
         fetch=access.places.fetch,
@@ -127,6 +131,7 @@ def _examined(
         inspector=space.inspector,
         store=space.store,
         verifier=lambda state: _verifier(space, state),
+        databases=lambda: _links(space, purpose),
         sources=lambda audience: checker().wrong([audience], today),
         clock=space.clock,
         who=settings.who,
@@ -137,6 +142,31 @@ def _examined(
     checks = run_checks(space.desired, roles, tools, doing)
     shown.progress.doing("")
     return checks
+
+
+def _links(space: Workspace, purpose: Purpose | None) -> Iterator[DatabaseLink]:
+    """Look at each link to each database, with the logins that the purpose uses."""
+    if not space.desired.connections:
+        return
+    queries = [one.source.query for one in space.desired.audiences if one.source.query]
+    scratch = ScratchDir(space.cache())
+    try:
+        links = DatabaseLinks(
+            space.databases(), queries, space.data().folder, scratch.folder, space.clock.check
+        )
+        yield from links.of(role for one in space.desired.connections for role in _logins(one, purpose))
+    finally:
+        scratch.remove()
+
+
+def _logins(one: DatabaseConnection, purpose: Purpose | None) -> tuple[DatabaseRole, ...]:
+    match purpose:
+        case Purpose.PLAN:
+            return (one.reading,)
+        case Purpose.APPLY:
+            return (one.writing,)
+        case None:
+            return one.roles()
 
 
 @contextmanager

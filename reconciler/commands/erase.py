@@ -26,13 +26,14 @@ from reconciler.core.audit.model import RunCommand
 from reconciler.core.erasure import KEY_LENGTH, ErasureList, rotated
 from reconciler.core.errors import ConfigurationError, PartialApplyError
 from reconciler.core.ports import StateReader, StateWriter
+from reconciler.core.role_choice import WRITING
 from reconciler.manifests import load_without_sources
 from reconciler.operations.erase_people import ErasurePlan, carry_out, plan_erasure
 from reconciler.operations.find_people import countries_of
 from reconciler.render.json.erasure import erasure_values
 from reconciler.render.json.values import DocumentKind
 from reconciler.render.terminal.erasure import print_erasure
-from reconciler.workspace import WRITING, Workspace, open_workspace
+from reconciler.workspace import Workspace, open_workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,12 +39,13 @@ from reconciler.core.audit.model import RunCommand
 from reconciler.core.errors import RefusedError
 from reconciler.core.model import Environment as EnvironmentManifest
 from reconciler.core.plan.observed import TeardownEnd
+from reconciler.core.role_choice import WRITING
 from reconciler.manifests import load_without_sources
 from reconciler.render.document.model import DocumentType
 from reconciler.render.numbers import ROUNDED
 from reconciler.render.terminal.plan import print_plan
 from reconciler.settings import Settings
-from reconciler.workspace import WRITING, Workspace, open_workspace
+from reconciler.workspace import Workspace, open_workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.overridden import beyond_limit
 from reconciler.manifests import environments, find_root, load_offline, shared_states
+from reconciler.members.queries.databases import Databases
 from reconciler.settings import Settings
 
 
@@ -27,6 +29,12 @@ class ValidateOptions:
         tuple[str, ...],
         click.argument("names", nargs=-1, metavar="[ENV]...", shell_complete=environment_names),
     ]
+    online: Annotated[
+        bool,
+        click.option(
+            "--online", is_flag=True, help="Also ask databases for the columns of each query; reads no row."
+        ),
+    ]
     as_json: AsJson
     data_root: DataRoot
     common: CommonOptions
@@ -36,10 +44,10 @@ class ValidateOptions:
 @with_options(ValidateOptions)
 @click.pass_obj
 def command(stop: object, /, options: ValidateOptions) -> None:
-    """Check manifests offline: schema, references, names, guards, sources, columns, `where`.
+    """Check manifests: schema, references, names, guards, sources, columns, `where`, queries.
 
-    Without ENV, check all environments. The command reports all problems at once, as file:line:column,
-    each with its fix. It exits 3 if there is any problem.
+    No service is asked without --online, and Criteo never. Without ENV, check all environments. The command
+    reports all problems at once, as file:line:column, each with its fix. It exits 3 if there is any problem.
     """
     from reconciler.commands.support.json_output import json_output
     from reconciler.render.json.validate import validation_values
@@ -49,7 +57,8 @@ def command(stop: object, /, options: ValidateOptions) -> None:
 
     with json_output(DocumentKind.VALIDATE, wanted=options.as_json) as page:
         settings = options.common.settings(data_root=options.data_root)
-        valid, findings = _validated(settings, options.names, stop_event(stop))
+        check = _online if options.online else _offline
+        valid, findings = _validated(settings, options.names, stop_event(stop), check)
         page.content = validation_values(valid)
         if findings:
             count = "a problem was" if len(findings) == 1 else f"{len(findings)} problems were"
@@ -58,13 +67,15 @@ def command(stop: object, /, options: ValidateOptions) -> None:
         print_validated(valid, console(sys.stdout, settings.colour))
 
 
+SourceCheck = Callable[[Settings, DesiredState, StopSignal], Sequence[Finding]]
+"""Returns what is wrong with the sources of an environment."""
+
+
 def _validated(
-    settings: Settings, names: tuple[str, ...], asked: StopSignal
+    settings: Settings, names: tuple[str, ...], asked: StopSignal, check: SourceCheck
 ) -> tuple[list[DesiredState], list[Finding]]:
     """The environments without problems, and the problems of the others."""
-    from reconciler.members.source_check import check_all
-
-    today, folder = datetime.now(UTC).date(), Path(tempfile.gettempdir())
+    today = datetime.now(UTC).date()
     root = find_root(settings.directory)
     names = names or environments(root)
     findings: list[Finding] = [*shared_states(root, names)]
@@ -75,14 +86,40 @@ def _validated(
         except ConfigurationError as error:
             findings += error.findings or [Finding("", error.problem, error.remedy)]
             continue
-        data_root = desired.environment.data_root
-        found = (
-            *beyond_limit(desired, today),
-            *check_all(desired.audiences, data_root, today, folder, asked.check, root),
-        )
+        found = (*beyond_limit(desired, today), *check(settings, desired, asked))
         findings += found
         valid += [] if found else [_noted(desired)]
     return valid, findings
+
+
+def _offline(settings: Settings, desired: DesiredState, asked: StopSignal) -> Sequence[Finding]:
+    """Check what is on this machine. The kind of a database decides the dialect of its queries."""
+    from reconciler.members.source_check import check_all
+
+    databases = Databases({one.name: one.reading for one in desired.connections})
+    return check_all(
+        desired.audiences,
+        desired.environment.data_root,
+        datetime.now(UTC).date(),
+        Path(tempfile.gettempdir()),
+        asked.check,
+        find_root(settings.directory),
+        databases,
+    )
+
+
+def _online(settings: Settings, desired: DesiredState, asked: StopSignal) -> Sequence[Finding]:
+    """Check the same, with the columns that databases tell."""
+    from reconciler.commands.support.console import screen
+    from reconciler.disk.scratch_dir import ScratchDir
+    from reconciler.members.source_check import checking_databases
+    from reconciler.workspace import open_workspace
+
+    shown, name = screen(settings), desired.environment.name
+    with open_workspace(settings, name, asked, shown.progress) as space:
+        scratch = ScratchDir(space.cache())
+        with checking_databases(space.data(), scratch, asked.check, space.databases()) as checker:
+            return checker.wrong(desired.audiences, space.clock.now().date())
 
 
 def _noted(desired: DesiredState) -> DesiredState:

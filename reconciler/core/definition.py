@@ -77,6 +77,10 @@ def _portable(spec: SegmentSpec) -> Iterator[tuple[PortablePart, str, str]]:
 
 def _of_source(source: Source) -> Iterator[tuple[str, str]]:
     yield "source.files", ", ".join(map(redacted_path, source.files))
+    if query := source.query:
+        yield "source.query.connection", query.connection
+        yield "source.query.sql", _shown(_one_line(query.sql))
+        yield "source.query.freshness", _shown(_one_line(query.freshness))
     yield "source.where", _shown(source.where)
     yield "source.maxAge", duration(source.max_age) if source.max_age else ""
     yield "source.pinned", "true" if source.pinned else ""
@@ -95,6 +99,7 @@ def _parts(spec: SegmentSpec) -> Iterator[tuple[str, str]]:
     yield "api.tokenUrl", _shown(spec.endpoint[1])
     yield "data.root", redacted_path(source.root)
     yield from _of_source(source)
+    yield "connection", redacted_path(source.query.leads_to) if source.query else ""
     yield "sample.rows", f"{source.sample_rows:,}" if source.sample_rows is not None else ""
     yield "defaultCountry", audience.country
     for kind, column in audience.columns:
@@ -126,6 +131,10 @@ def _list_content(path: str, one: Exclusion) -> Iterator[tuple[str, str]]:
     yield f"{path}.defaultCountry", one.country
     for kind, column in one.columns:
         yield f"{path}.columns.{kind.value}", _shown(column)
+
+
+def _one_line(sql: str) -> str:
+    return " ".join(sql.split())
 
 
 def _shown(text: str) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from reconciler.core.adoption import Adoption
 from reconciler.core.credential import Credential
+from reconciler.core.database import DatabaseConnection
 from reconciler.core.errors import Finding
 from reconciler.core.lifecycle import MovedAudience, RemovedAudience, selects
 from reconciler.core.model import Address, Audience, Environment, SegmentSpec
@@ -30,6 +31,7 @@ class DesiredState:
     moved: tuple[MovedAudience, ...] = ()
     adoptions: tuple[Adoption, ...] = ()
     overrides: tuple[Override, ...] = ()
+    connections: tuple[DatabaseConnection, ...] = ()
 
     @property
     def audiences(self) -> tuple[Audience, ...]:

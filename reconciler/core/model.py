@@ -193,11 +193,26 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """A query whose rows are a source. `connection` is the name of a Connection, which `leads_to` a database.
+
+    `freshness` is a query for the time of the newest row; "" if the manifest has none.
+    """
+
+    connection: str
+    sql: str
+    freshness: str = ""
+    leads_to: str = ""
+    place: SourceLocation = SourceLocation("", 0, 0)
+    freshness_place: SourceLocation = SourceLocation("", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """The source of the rows. `pinned`: only the approved members may be sent.
+    """The source of the rows: `files`, or a `query`. `pinned`: only the approved members may be sent.
 
     `root` and `sample_rows` come from the environment or an option, and apply to all sources. `place` is the
-    location of the file names. `where_written` is `where` as the manifest contains it.
+    location of the file names, or of the query. `where_written` is `where` as the manifest contains it.
     """
 
     files: tuple[str, ...]
@@ -209,6 +224,7 @@ class Source:
     place: SourceLocation = SourceLocation("", 0, 0)
     where_place: SourceLocation = SourceLocation("", 0, 0)
     where_written: str = ""
+    query: Query | None = None
 
 
 LIST_SHRINK = 0.05
@@ -356,6 +372,8 @@ class SegmentSpec:
             "maxAge": age.total_seconds() if age else None,
             "reached": [*self.endpoint, self.credential],
         }
+        if query := audience.source.query:
+            stated["query"] = [query.connection, query.leads_to, query.sql, query.freshness]
         if audience.source.pinned:
             stated["pinned"] = True  # only then: what was applied before there was such a thing stays applied
         if self.access.admin_only:

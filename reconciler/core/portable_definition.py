@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.core.model import Exclusion, SegmentSpec
+from reconciler.core.model import Exclusion, Query, SegmentSpec
 from reconciler.core.promotion.gate import PortablePart
 
 PortableParts = Mapping[PortablePart, str]
@@ -49,6 +49,7 @@ def _stated(spec: SegmentSpec) -> dict[PortablePart, object]:
             "where": source.where,
             "maxAge": source.max_age.total_seconds() if source.max_age else None,
             "pinned": source.pinned,
+            **_query(source.query),
         },
         PortablePart.COLUMNS: {"columns": sorted(audience.columns), "defaultCountry": audience.country},
         PortablePart.EXCLUSIONS: [_exclusion(one) for one in audience.exclusion_lists],
@@ -56,6 +57,10 @@ def _stated(spec: SegmentSpec) -> dict[PortablePart, object]:
         PortablePart.HASHING: spec.key.hashing,
         PortablePart.ACCESS: {"adminOnly": spec.access.admin_only, "pii": spec.access.pii},
     }
+
+
+def _query(one: Query | None) -> dict[str, object]:
+    return {"query": [one.connection, one.sql, one.freshness]} if one else {}
 
 
 def _exclusion(one: Exclusion) -> dict[str, object]:

@@ -26,6 +26,7 @@ from reconciler.core.model import (
     IdentifierType,
     ListKind,
     PersonalData,
+    Query,
     RepairMode,
     Retention,
     Seat,
@@ -38,12 +39,13 @@ from reconciler.core.override import Override
 from reconciler.core.promotion.gate import OwnParts, PortablePart, PromotionGate
 from reconciler.core.receivers import NotificationForm, NotificationKind, Receiver
 from reconciler.manifests.checks.segment_names import segment_name, suffixed_title
+from reconciler.manifests.connections import connection
 from reconciler.manifests.countries import PHONE, countries
+from reconciler.manifests.durations import duration
 from reconciler.manifests.index import LIMITS, ManifestIndex, guards, share
 from reconciler.manifests.syntax.nodes import ManifestDocument, PathStep
 
 ALL_PARTS = "all"
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def build(
@@ -72,6 +74,7 @@ def build(
     return DesiredState(
         environment=environment,
         credentials=tuple(_credential(one) for _, one in sorted(inventory.named["Credential"].items())),
+        connections=tuple(connection(one) for _, one in sorted(inventory.named["Connection"].items())),
         segments=tuple(sorted(segments, key=lambda spec: spec.address)),
         notes=notes,
         placeholders=placeholders,
@@ -166,7 +169,7 @@ def _leeway(value: dict[str, Any]) -> ApprovalLimits:
     otherwise = ApprovalLimits()
     return ApprovalLimits(
         tolerance=share(value["tolerance"]) if "tolerance" in value else otherwise.tolerance,
-        max_age=_duration(value, "maxAge") or otherwise.max_age,
+        max_age=duration(value, "maxAge") or otherwise.max_age,
     )
 
 
@@ -174,7 +177,7 @@ def _gate(value: dict[str, Any]) -> PromotionGate:
     return PromotionGate(
         source=value["from"],
         verified=value.get("verified", True),
-        soak=_duration(value, "soak") or timedelta(),
+        soak=duration(value, "soak") or timedelta(),
         allow_emulator=value.get("allowEmulator", False),
         own=tuple(
             OwnParts(pattern, tuple(PortablePart) if ALL_PARTS in parts else tuple(map(PortablePart, parts)))
@@ -192,8 +195,8 @@ def _api(value: dict[str, Any]) -> Api:
         consent_url=value.get("consentUrl", otherwise.consent_url),
         batch_size=int(value.get("batchSize", otherwise.batch_size)),
         share=share(value["share"]) if "share" in value else otherwise.share,
-        timeout=_duration(value, "timeout") or otherwise.timeout,
-        grace_period=_duration(value, "gracePeriod") or otherwise.grace_period,
+        timeout=duration(value, "timeout") or otherwise.timeout,
+        grace_period=duration(value, "gracePeriod") or otherwise.grace_period,
     )
 
 
@@ -230,15 +233,16 @@ def _audience(
         title=value["title"],
         description=value.get("description", ""),
         source=Source(
-            files=tuple(source["files"]),
+            files=tuple(source.get("files", ())),
             where=source.get("where", ""),
-            max_age=_duration(source, "maxAge"),
+            max_age=duration(source, "maxAge"),
             pinned=source.get("pinned", False),
             root=root,
             sample_rows=environment.sample_rows,
-            place=document.place("source", "files"),
+            place=document.place("source", *(("query", "sql") if "query" in source else ("files",))),
             where_place=document.place("source", "where"),
             where_written=document.written("source", "where"),
+            query=_query(document, inventory) if "query" in source else None,
         ),
         columns=_columns(value),
         exclusion_lists=tuple(
@@ -252,6 +256,18 @@ def _audience(
         paused=environment.paused or value.get("paused", False),
         protected=value.get("protect", False),
         suppression_lists=environment.suppression_lists,
+    )
+
+
+def _query(document: ManifestDocument, inventory: ManifestIndex) -> Query:
+    value = document.value("source", "query")
+    return Query(
+        connection=value["connection"],
+        sql=value["sql"],
+        freshness=value.get("freshness", ""),
+        leads_to=connection(inventory.named["Connection"][value["connection"]]).leads_to,
+        place=document.place("source", "query", "sql"),
+        freshness_place=document.place("source", "query", "freshness"),
     )
 
 
@@ -313,9 +329,3 @@ def _segment(
 def _reached(url: str) -> str:
     """Only an emulator is reached by `http://`, on this machine: its port is another one each time."""
     return "http://" if url.startswith("http://") else url
-
-
-def _duration(value: dict[str, Any], key: str) -> timedelta | None:
-    """`36h` → 36 hours; None when the key is absent."""
-    text: str = value.get(key, "")
-    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])}) if text else None

@@ -10,7 +10,7 @@ from reconciler.manifests.index import ManifestIndex
 from reconciler.manifests.load import declared
 from reconciler.manifests.project import environments, within_repository
 
-_OWN = ("environment.yaml", "credentials.yaml", "overrides.yaml", "promotion.lock")
+_OWN = ("environment.yaml", "credentials.yaml", "connections.yaml", "overrides.yaml", "promotion.lock")
 """Files that belong to one environment. They are reserved before they exist, too."""
 _AUTOMATION = (".github/", ".gitlab/", ".gitlab-ci.yml", "CODEOWNERS", "docs/CODEOWNERS")
 """Files that run code or name approvers.

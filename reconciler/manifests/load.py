@@ -11,7 +11,7 @@ from reconciler.core.errors import ConfigurationError
 from reconciler.core.promotion.gates import NOTHING_PROMOTED
 from reconciler.manifests import countries, project
 from reconciler.manifests.build import build
-from reconciler.manifests.checks import adoptions, lifecycle, overrides, snapshot_keys
+from reconciler.manifests.checks import adoptions, lifecycle, overrides, queries, snapshot_keys
 from reconciler.manifests.checks import references as links
 from reconciler.manifests.checks import segment_names as naming
 from reconciler.manifests.checks import source_files as sources
@@ -67,7 +67,7 @@ def _declared(root: Path, environment: str) -> tuple[list[Issue], ManifestIndex]
     inventory = ManifestIndex.of(environment, documents, complete=complete)
     flaws += (*links.check(inventory), *countries.check(inventory), *naming.check(inventory))
     flaws += (*lifecycle.check(inventory), *adoptions.check(inventory), *overrides.check(inventory))
-    flaws += snapshot_keys.check(inventory)
+    flaws += (*snapshot_keys.check(inventory), *queries.check(inventory))
     return flaws, inventory
 
 
@@ -82,7 +82,13 @@ def _built(
     root: Path, flaws: list[Issue], inventory: ManifestIndex, data_root: str | None, notes: tuple[str, ...]
 ) -> DesiredState:
     _refuse(flaws, inventory.environment)
-    noted = (*_version_notes(inventory), *_gate_notes(root, inventory), *notes, *links.notes(inventory))
+    noted = (
+        *_version_notes(inventory),
+        *_gate_notes(root, inventory),
+        *notes,
+        *links.notes(inventory),
+        *queries.notes(inventory),
+    )
     built = build(inventory, data_root, noted, placeholders(inventory))
     record = promotion_record(root, inventory.environment)
     if built.environment.promotion:

@@ -16,6 +16,7 @@ from typing import Any
 KINDS = {
     "Environment": "environment.schema.json",
     "Credential": "credential.schema.json",
+    "Connection": "connection.schema.json",
     "Destination": "destination.schema.json",
     "Audience": "audience.schema.json",
     "Moved": "moved.schema.json",
@@ -34,6 +35,7 @@ TYPED = frozenset(
         "paused",
         "pinned",
         "pkce",
+        "port",
         "protect",
         "rows",
         "verified",

@@ -28,11 +28,11 @@ from reconciler.members.database import READ_ERRORS, is_ours, storage_errors
 from reconciler.members.erased import ErasedMembers
 from reconciler.members.exclusions import Exclusions, ListUse
 from reconciler.members.expression_size import LIMIT
-from reconciler.members.file_sets import FileSets
 from reconciler.members.lists import ListColumn, Lists
 from reconciler.members.prepare import Preparation, PreparationResult, PreparedAudience
 from reconciler.members.reading import GroupReader, ReadGroup
 from reconciler.members.refusals import explained, refusal
+from reconciler.members.row_sources import RowSources
 from reconciler.members.shared_audience import Listed, SharedAudience, read_lists, types_that_matter
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.sources import moved
@@ -51,7 +51,7 @@ class AudienceBuilder:
     """Builds the audiences of one run. Each group has a cursor of its own, with its temporary tables."""
 
     cursors: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
-    files: FileSets
+    sources: RowSources
     snapshots: Snapshots
     lists: Lists
     erased: ErasedMembers
@@ -98,7 +98,7 @@ class AudienceBuilder:
     ) -> Mapping[str, PreparationResult]:
         names = [one.name for one in audiences]
         with _reading(names):
-            preparation = Preparation(cursor, self.files, audiences, today)
+            preparation = Preparation(cursor, self.sources, audiences, today)
         for number, one in enumerate(audiences, 1):
             self.progress(SourceProgress(SourceStep.CHECK, (one.name,), number, len(audiences)))
             with _reading([one.name]):
@@ -131,7 +131,7 @@ class AudienceBuilder:
             names = tuple(one.name for one in group)
             self.progress(SourceProgress(SourceStep.READ, names, number, total))
             with self.cursors() as cursor, _reading(names):
-                found = GroupReader(cursor, self.files, self.sample_rows is not None).read(group)
+                found = GroupReader(cursor, self.sources.files, self.sample_rows is not None).read(group)
                 built |= use(cursor, found, {one.name: one for one in group})
                 if found.audiences:
                     self.progress(SourceProgress(SourceStep.READ, names, number, total, found.rows))

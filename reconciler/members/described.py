@@ -7,8 +7,8 @@ strictly, as text. What text means in a `where` is decided in `column_types`.
 
 import csv
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -75,6 +75,16 @@ def describe(
     return Table(kind, parts, _types(cursor, parts), tuple(names.values()), place)
 
 
+def parquet_table(
+    cursor: duckdb.DuckDBPyConnection, file: File, types: Mapping[str, str], place: SourceLocation
+) -> Table:
+    """Return the rows of one sound file. `types` replaces its types, by case-folded name."""
+    header = _parquet_header(cursor, file.path)
+    part = _part("parquet", header, [file])
+    known = {**part.types, **types}
+    return Table("parquet", (replace(part, types=known),), known, header.names, place)
+
+
 def _read(
     cursor: duckdb.DuckDBPyConnection, intake: Intake, path: Path, kind: Family, place: SourceLocation
 ) -> tuple[File, Header] | Finding:
@@ -131,7 +141,7 @@ def _csv_header(_: duckdb.DuckDBPyConnection, path: Path) -> Header:
     try:
         tabs = ".tsv" in path.suffixes
         separator = "\t" if tabs else max(SEPARATORS, key=lambda one: len(_cells(line, one)))
-        return Header(separator, _unique(_cells(line, separator)))
+        return Header(separator, unique(_cells(line, separator)))
     except csv.Error:
         limit = f"{csv.field_size_limit() >> 10} KiB"
         raise UnusableError(f"has a column whose name is longer than {limit}", AGAIN) from None
@@ -141,7 +151,7 @@ def _cells(line: str, separator: str) -> list[str]:
     return [cell.strip(BLANKS) for cell in next(csv.reader([line], delimiter=separator), [])]
 
 
-def _unique(header: Sequence[str]) -> tuple[str, ...]:
+def unique(header: Sequence[str]) -> tuple[str, ...]:
     """Columns without a name, or with one that was there before, get one that nobody asks for."""
     seen: set[str] = set()
     unique = []
@@ -171,7 +181,7 @@ def _json_header(cursor: duckdb.DuckDBPyConnection, path: Path) -> Header:
     if len(found) > MOST_KEYS:
         problem = f"has rows with more than {MOST_KEYS:,} different keys: are they values?"
         raise UnusableError(problem, 'write each row as {"column": "value"}')
-    return Header(dialect, _unique([str(row[0]) for row in found]))
+    return Header(dialect, unique([str(row[0]) for row in found]))
 
 
 def _json_reader(header: Header, files: str) -> str:
@@ -182,7 +192,7 @@ def _json_reader(header: Header, files: str) -> str:
 def _parquet_header(cursor: duckdb.DuckDBPyConnection, path: Path) -> Header:
     described = cursor.execute(f"DESCRIBE SELECT * FROM {_parquet_reader(None, paths([path]))}").fetchall()
     schema = cursor.execute(f"SELECT name, num_children FROM parquet_schema({paths([path])})").fetchall()
-    names = _unique(_columns([(str(row[0]), int(row[1] or 0)) for row in schema]))
+    names = unique(_columns([(str(row[0]), int(row[1] or 0)) for row in schema]))
     return Header("", names, tuple(str(row[1]) for row in described))
 
 

@@ -38,6 +38,9 @@ from reconciler.members.intake import Intake
 from reconciler.members.listed import listed
 from reconciler.members.lists import Lists
 from reconciler.members.member_changes import MemberChanges
+from reconciler.members.queries.databases import NO_DATABASES, Databases
+from reconciler.members.queries.tables import AskedQueries, run
+from reconciler.members.row_sources import RowSources
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.stopping import stoppable
 
@@ -56,6 +59,7 @@ class DuckDbEngine:
         threads: int | None = None,
         check: Callable[[], None] = lambda: None,
         erasures: ErasureList = NO_ERASURES,
+        databases: Databases = NO_DATABASES,
     ) -> None:
         """`check` is called time and again while files are read, and raises when somebody asks to stop."""
         self._sample_rows = sample_rows
@@ -67,7 +71,9 @@ class DuckDbEngine:
             self._database = connect(
                 (root.folder, self._scratch.folder), self._scratch.folder, memory_limit, threads
             )
-        self._files = FileSets(Intake(root, self._scratch.folder / "unpacked", check))
+        files = FileSets(Intake(root, self._scratch.folder / "unpacked", check))
+        queries = AskedQueries(databases, root.folder, self._scratch.folder / "queries", check, run)
+        self._sources = RowSources(files, queries)
         self._snapshots = Snapshots(self._scratch.folder, fetch, key)
         self._changes = MemberChanges(self._snapshots)
         self._erased = ErasedMembers(erasures)
@@ -101,7 +107,7 @@ class DuckDbEngine:
     ) -> AudienceBuilder:
         return AudienceBuilder(
             self._stoppable,
-            self._files.looked_up_again(),
+            self._sources.looked_up_again(),
             self._snapshots,
             self._lists,
             self._erased,
@@ -111,13 +117,13 @@ class DuckDbEngine:
 
     def identify(self, audiences: Sequence[Audience]) -> SourceIdentities:
         erased = self._erased.erasures.fingerprint
-        return identify(self._files.intake.root, audiences, self._sample_rows, erased)
+        return identify(self._sources.files.intake.root, audiences, self._sample_rows, erased)
 
     def listed(
         self, lists: Sequence[Exclusion], kinds: Sequence[Kind]
     ) -> Mapping[Kind, tuple[tuple[ReadList, SnapshotRef], ...]]:
         with storage_errors("reading lists"), self._stoppable() as cursor:
-            return listed(cursor, self._files.looked_up_again(), self._lists, lists, kinds)
+            return listed(cursor, self._sources.files.looked_up_again(), self._lists, lists, kinds)
 
     def without(self, hashing: Hashing, held: SnapshotRef, out: SnapshotRef) -> SnapshotRef:
         with storage_errors("comparing snapshots"), self._stoppable() as cursor:

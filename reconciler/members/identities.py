@@ -33,11 +33,14 @@ def identify(
     sample_rows: int | None,
     erased: str = "",
 ) -> SourceIdentities:
-    """Return the files of audiences as they are now; each pattern is resolved once."""
+    """Return the files of audiences as they are now; each pattern is resolved once.
+
+    What a query returns has no identity, so that the query runs each time.
+    """
     seen_at = time_ns()
     found: dict[str, tuple[FileIdentity, ...]] = {}
     files: dict[str, tuple[FileIdentity, ...]] = {}
-    for audience in audiences:
+    for audience in (one for one in audiences if one.source.query is None):
         patterns = _patterns(audience)
         for one in patterns:
             if one not in found:

@@ -1,7 +1,7 @@
 """What an audience needs from its files, checked before any row is read; all findings at once."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -17,6 +17,7 @@ from reconciler.members.column_types import ColumnType
 from reconciler.members.database import READ_ERRORS, is_ours
 from reconciler.members.expression_size import LIMIT
 from reconciler.members.file_sets import FileSets, identity
+from reconciler.members.row_sources import RowSources
 from reconciler.members.shared_scan import seen
 from reconciler.members.sources import Table
 from reconciler.members.where_clause import WhereClause
@@ -73,10 +74,15 @@ class Preparation:
     """
 
     def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, files: FileSets, audiences: Iterable[Audience], today: date
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        rows: RowSources,
+        audiences: Iterable[Audience],
+        today: date,
     ) -> None:
         self._cursor = cursor
-        self._files = files
+        self._rows = rows
+        self._files = rows.files
         self._today = today
         self._trees = where.parsed(cursor, (one.source for one in audiences), today)
         self._drafts: dict[str, _Draft] = {}
@@ -92,7 +98,7 @@ class Preparation:
             return
         columns, source = dict(audience.columns), audience.source
         places = _places(audience, source.place)
-        table = _table(self._cursor, self._files, source.files, source.place, places, findings)
+        table = _table(lambda: self._rows.table(self._cursor, source, places, self._today), places, findings)
         lists = [
             one
             for declared in audience.lists
@@ -102,6 +108,9 @@ class Preparation:
         if table:
             with _reading(table, findings):
                 self._add_condition(draft, table)
+        elif not findings:
+            found = where.parse(self._cursor, source, None, self._today, self._trees)
+            findings += [found] if isinstance(found, Finding) else []
 
     def results(self) -> Mapping[str, PreparationResult]:
         """Each audience by its name, or everything that is wrong with it."""
@@ -156,15 +165,6 @@ class Preparation:
         draft.findings += [unsuited] if unsuited else []
 
 
-def prepare(
-    cursor: duckdb.DuckDBPyConnection, files: FileSets, audience: Audience, today: date
-) -> PreparationResult:
-    """An audience by itself, or everything that is wrong with it."""
-    preparation = Preparation(cursor, files, (), today)
-    preparation.examine(audience)
-    return preparation.results()[audience.name]
-
-
 def _free(audience: Audience, condition: WhereClause) -> list[str]:
     """The columns of a condition that are not read as identifiers."""
     identifiers = {one.casefold() for _, one in audience.columns}
@@ -182,15 +182,12 @@ def _reading(table: Table, findings: list[Finding]) -> Iterator[None]:
 
 
 def _table(
-    cursor: duckdb.DuckDBPyConnection,
-    files: FileSets,
-    patterns: tuple[str, ...],
-    place: SourceLocation,
-    columns: Mapping[str, SourceLocation],
-    findings: list[Finding],
+    find: Callable[[], Table | None], columns: Mapping[str, SourceLocation], findings: list[Finding]
 ) -> Table | None:
     try:
-        table = files.table(cursor, patterns, place)
+        table = find()
+        if table is None:
+            return None
         findings += sources.missing(table, columns) or sources.rounded(table, columns)
     except ConfigurationError as error:
         findings += error.findings
@@ -221,7 +218,7 @@ def _opened(
     cursor: duckdb.DuckDBPyConnection, files: FileSets, declared: Exclusion, findings: list[Finding]
 ) -> ListedIdentifiers | None:
     places = _places(declared, declared.place)
-    table = _table(cursor, files, declared.files, declared.place, places, findings)
+    table = _table(lambda: files.table(cursor, declared.files, declared.place), places, findings)
     return ListedIdentifiers(table, dict(declared.columns), declared) if table else None
 
 

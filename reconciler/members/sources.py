@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import Literal
 
@@ -54,22 +55,37 @@ class Part:
     separator: str = ""
 
 
+class RowOrigin(Enum):
+    """Where rows come from. The value is what to do about a column that isn't there."""
+
+    FILES = "name a column of the files' header line; do they begin with one?"
+    QUERY = "name a column that the query returns"
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of a source. `types` are DuckDB's, by case-folded name; text families have none."""
+    """The rows of a source. `types` are DuckDB's, by case-folded name; text families have none.
+
+    `fresh_at` is when the newest row of a query was written, if a query tells it.
+    """
 
     family: Family
     parts: tuple[Part, ...]
     types: Mapping[str, str]
     names: tuple[str, ...]
     place: SourceLocation
+    origin: RowOrigin = RowOrigin.FILES
+    fresh_at: datetime | None = None
 
     @property
     def files(self) -> tuple[File, ...]:
         return tuple(file for part in self.parts for file in part.files)
 
     @property
-    def newest(self) -> datetime:
+    def newest(self) -> datetime | None:
+        """When the newest file or row was written; None if nothing tells it."""
+        if self.origin is RowOrigin.QUERY:
+            return self.fresh_at
         return max(file.stamp.written_at for file in self.files)
 
     def has(self, column: str) -> bool:
@@ -185,7 +201,7 @@ def missing(table: Table, columns: Mapping[str, SourceLocation]) -> tuple[Findin
         if lacking:
             offered = [one for part in lacking for one in part.columns.values()]
             problem = f"there is no such column{_lacking(table, lacking, column)}"
-            findings.append(_finding(place, problem, suggestion(column, offered)))
+            findings.append(_finding(place, problem, suggestion(column, offered, table.origin)))
     return tuple(findings)
 
 
@@ -224,7 +240,7 @@ COLUMN = re.compile(r"[A-Za-z_]{1,32}")
 """What a column may be called to be suggested: no digits, as people's ids have them."""
 
 
-def suggestion(column: str, offered: Iterable[str]) -> str:
+def suggestion(column: str, offered: Iterable[str], origin: RowOrigin = RowOrigin.FILES) -> str:
     """`did you mean`, from what is much like the name that was given; nothing else is ever shown.
 
     A file without a header line has people where the names should be.
@@ -233,7 +249,7 @@ def suggestion(column: str, offered: Iterable[str]) -> str:
     close = difflib.get_close_matches(column.casefold(), names, n=1, cutoff=0.75)
     if close:
         return f"did you mean {names[close[0]]}?"
-    return "name a column of the files' header line; do they begin with one?"
+    return origin.value
 
 
 def shown(column: str) -> str:

@@ -23,6 +23,7 @@ from reconciler.core.doctor.checks import (
     CheckName,
     CheckResult,
     CheckStatus,
+    DatabaseLink,
     Key,
 )
 from reconciler.core.doctor.seals import seals
@@ -43,8 +44,9 @@ ProgressCallback = Callable[[str], None]
 class DoctorContext:
     """The edges of one environment, each opened when a check needs it.
 
-    `verifier` returns a check of snapshots against their names, which raises for a wrong snapshot.
-    `emulated`: no secret of the manifests is used. `writes`: also check what only apply needs.
+    `databases` looks at each link to each database. `verifier` returns a check of snapshots against their
+    names, which raises for a wrong snapshot. `emulated`: no secret of the manifests is used. `writes`: also
+    check what only apply needs.
     """
 
     fetch: Callable[[str], Secret]
@@ -52,6 +54,7 @@ class DoctorContext:
     inspector: Callable[[CredentialRole], ConnectionInspector]
     store: StateStore
     verifier: Callable[[StateReader], AbstractContextManager[Callable[[SnapshotRef], object]]]
+    databases: Callable[[], Iterable[DatabaseLink]]
     sources: Callable[[Audience], Sequence[Finding]]
     clock: Clock
     who: str
@@ -80,6 +83,8 @@ def run_checks(
     )
     progress("reading the state")
     checks += _state(desired.environment.name, tools, progress)
+    progress("asking databases")
+    checks += _databases(tools)
     return (*checks, *_sources(desired.audiences, tools, progress))
 
 
@@ -266,6 +271,13 @@ def _named_earlier(state: StateReader) -> dict[SnapshotRef, list[int]]:
 def _lock(tools: DoctorContext) -> None:
     with tools.store.lock(tools.who):
         pass
+
+
+def _databases(tools: DoctorContext) -> Iterable[Check]:
+    links = attempt(lambda: [*tools.databases()])
+    if isinstance(links, ReconcilerError):
+        return (Check(CheckName.DATABASE, "", "", results.failed(links)),)
+    return map(results.database, links)
 
 
 def _sources(

@@ -12,10 +12,19 @@ import pytest
 from reconciler.core.erasure import NO_ERASURES, ErasureList, added
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import AudienceRequest, DropReason, Kind, SnapshotRef, TargetMembers
-from reconciler.core.model import Audience, Exclusion, Hashing, IdentifierType, Source, SourceLocation
+from reconciler.core.model import (
+    Audience,
+    Exclusion,
+    Hashing,
+    IdentifierType,
+    Query,
+    Source,
+    SourceLocation,
+)
 from reconciler.core.ports import MemberEngine
 from reconciler.members.data_root import LocalFolder
 from reconciler.members.engine import DuckDbEngine
+from reconciler.members.queries.databases import NO_DATABASES, Databases
 from reconciler.members.snapshots import reader
 from reconciler.members.source_check import check_all
 
@@ -42,6 +51,7 @@ class Project:
     audience: Audience
     sample_rows: int | None = None
     erasures: ErasureList = NO_ERASURES
+    databases: Databases = NO_DATABASES
 
     def write(self, name: str, content: str | bytes) -> None:
         path = self.root / name
@@ -59,6 +69,11 @@ class Project:
         self.audience = replace(self.audience, source=source, columns=named)
         return self
 
+    def queries(self, databases: Databases, query: Query) -> "Project":
+        self.databases = databases
+        self.audience = replace(self.audience, source=replace(self.audience.source, files=(), query=query))
+        return self
+
     def excludes(self, file: str, kind: IdentifierType = EMAIL, column: str = "email") -> "Project":
         listed = (*self.audience.exclusion_lists, Exclusion((file,), ((kind, column),), LIST_PLACE))
         self.audience = replace(self.audience, exclusion_lists=listed)
@@ -74,7 +89,15 @@ class Project:
 
     def engine(self) -> DuckDbEngine:
         root, key = LocalFolder(self.root), b"k" * 32
-        return DuckDbEngine(root, self.work, never, key, self.sample_rows, erasures=self.erasures)
+        return DuckDbEngine(
+            root,
+            self.work,
+            never,
+            key,
+            self.sample_rows,
+            erasures=self.erasures,
+            databases=self.databases,
+        )
 
     def erases(self, kind: IdentifierType, *identifiers: str) -> "Project":
         before = self.erasures or ErasureList(keys=(b"e" * 32, b"f" * 32))

@@ -7,10 +7,11 @@ import click
 
 from reconciler.clock import StopSignal
 from reconciler.core.errors import ReconcilerError
+from reconciler.core.role_choice import WRITING
 from reconciler.manifests import load_without_sources
 from reconciler.render.terminal.progress import Quiet
 from reconciler.settings import read_settings
-from reconciler.workspace import WRITING, open_workspace
+from reconciler.workspace import open_workspace
 
 
 def main(root: Path, times: int) -> None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from reconciler.core.credential import CredentialRole
 from reconciler.core.desired_state import DesiredState
+from reconciler.core.errors import Finding
 from reconciler.core.model import Seat
 
 PLACE, AGE = "place", "age"
@@ -27,6 +28,7 @@ class CheckName(StrEnum):
     RATE = "rate limit"
     VERSION = "version"
     STATE = "state"
+    DATABASE = "database"
     SOURCES = "sources"
 
 
@@ -57,6 +59,15 @@ class Check:
     credential: str
     item: str
     result: CheckResult
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLink:
+    """One link to a database: what was found, or the problem that ends the chain. `login` is as printed."""
+
+    login: str
+    link: str
+    found: str | Finding
 
 
 Key = tuple[CheckName, str]

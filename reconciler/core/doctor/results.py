@@ -15,6 +15,7 @@ from reconciler.core.doctor.checks import (
     CheckName,
     CheckResult,
     CheckStatus,
+    DatabaseLink,
     needs_consent,
 )
 from reconciler.core.errors import (
@@ -319,6 +320,15 @@ def lockable(taken: ReconcilerError | None) -> CheckResult:
             return warning(taken.problem, taken.remedy)
         case _:
             return failed(taken)
+
+
+def database(link: DatabaseLink) -> Check:
+    """Return the check of one link to a database."""
+    item = f"{link.login}: {link.link}"
+    if isinstance(link.found, str):
+        return Check(CheckName.DATABASE, "", item, ok(link.found))
+    found = ConfigurationError(link.found.problem, remedy=link.found.remedy)
+    return Check(CheckName.DATABASE, "", item, failed(found))
 
 
 def sources(checked: Sequence[Sequence[Finding] | ReconcilerError]) -> tuple[CheckResult, ...]:

@@ -242,10 +242,16 @@ def stale_sources(spec: SegmentSpec, target: TargetMembers, now: datetime) -> tu
     return (
         Finding(
             str(spec.address),
-            f"the newest source file is {f'over {old}' if old == most else old} old (limit {most}, maxAge)",
-            f"deliver fresh files, or raise source.maxAge in {spec.audience.source.place}",
+            f"the newest source {_stamped(spec)} is {f'over {old}' if old == most else old} old "
+            f"(limit {most}, maxAge)",
+            f"deliver fresh {_stamped(spec)}s, or raise source.maxAge in {spec.audience.source.place}",
         ),
     )
+
+
+def _stamped(spec: SegmentSpec) -> str:
+    """Return what has an age: a row, by the `freshness` of a query, or a file."""
+    return "row" if spec.audience.source.query else "file"
 
 
 def _count(number: int) -> str:

@@ -10,7 +10,15 @@ from reconciler.core.plan.changes import Change, Create, Forget
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.reasons import Removed
 
-_IDENTIFYING = ("account", "retailer", "identifier type", "hashing", "source.files", "source.where")
+_IDENTIFYING = (
+    "account",
+    "retailer",
+    "identifier type",
+    "hashing",
+    "source.files",
+    "source.where",
+    "source.query.sql",
+)
 _COLUMNS = "columns."
 
 

@@ -44,7 +44,7 @@ def _missing(inventory: ManifestIndex, folder: Path, name: str) -> Iterator[Issu
     def matches(pattern: str) -> bool:
         return _matches(folder, pattern)
 
-    kinds = ("Environment", "Audience", "Adopt")
+    kinds = ("Environment", "Audience", "Adopt", "Connection")
     for document in (one for kind in kinds for one in inventory.declared[kind]):
         for path, pattern in _patterns(document):
             if not (is_placeholder(pattern) or matches(pattern)):

@@ -57,7 +57,8 @@ def explanation(
 ) -> Explanation:
     """Return the explanation from the target of an address and its row in the plan."""
     source = spec.audience.source
-    files = ", ".join(map(name, map(redacted_path, source.files)))
+    queried = f"a query of {name(source.query.connection)}" if source.query else ""
+    rows = queried or ", ".join(map(name, map(redacted_path, source.files)))
     read = (
         f"; the newest was written {stamp(target.newest)} ({age(target.newest, now)})"
         if target.newest
@@ -67,7 +68,7 @@ def explanation(
         address=name(str(spec.address)),
         title=name(spec.name),
         where=f"where {sentence(source.where)}" if source.where else "",
-        source=f"{files}{read}",
+        source=f"{rows}{read}",
         shares=tuple(_shares(target, figures)),
         remarks=(*_remarks(spec, target, figures), *_of_lists(lists, figures), *_precision(figures)),
         row=_without_drops(document.row(spec.address)),

@@ -135,7 +135,7 @@ SYNTAX = [
     (AUDIENCE, "title: Lapsed", "‸<<: {a: b}\ntitle: Lapsed", "unknown key this key", "allowed: kind"),
 ]
 SHAPE = [
-    (AUDIENCE, "kind: Audience\n", "‸", "a document without `kind`", "Environment, Credential, Destination"),
+    (AUDIENCE, "kind: Audience\n", "‸", "a document without `kind`", "Environment, Credential, Connection"),
     (AUDIENCE, "kind: Audience", "‸Kind: Audience", "unknown key `Kind`", "did you mean `kind`?"),
     (AUDIENCE, "kind: Audience", "kind: ‸Audiance", "unknown kind", "did you mean `Audience`?"),
     (AUDIENCE, "kind: Audience", "‸kind:", "`kind` has no value", "allowed: Environment"),

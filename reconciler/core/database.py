@@ -1,0 +1,98 @@
+"""How an environment reaches the databases of its sources: references to secrets, never secrets."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from reconciler.core.model import SourceLocation
+
+NOWHERE = SourceLocation("", 0, 0)
+TIME_LIMIT = timedelta(minutes=5)
+
+
+class Driver(StrEnum):
+    """A kind of database, and the name of the extra that installs what reads it."""
+
+    SQLITE = "sqlite"
+    DUCKDB = "duckdb"
+    POSTGRESQL = "postgresql"
+
+    @property
+    def is_a_file(self) -> bool:
+        return self is not Driver.POSTGRESQL
+
+
+class TlsMode(StrEnum):
+    """How a server is authenticated, in libpq's words."""
+
+    VERIFY_FULL = "verify-full"
+    REQUIRE = "require"
+    DISABLE = "disable"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a database server answers."""
+
+    host: str
+    port: int
+    database: str
+    tls: TlsMode = TlsMode.VERIFY_FULL
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who reads, as references (`env:NAME`), and how long one statement may take. A file has no user."""
+
+    user: str = ""
+    password: str = ""
+    time_limit: timedelta = TIME_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseConnection:
+    """A database of one environment: a `file` below the data root, or a `server`.
+
+    `plan_login` may read only what a plan needs; if it is None, `login` is used for plans too.
+    """
+
+    name: str
+    driver: Driver
+    file: str = ""
+    server: Server | None = None
+    login: Login = Login()
+    plan_login: Login | None = None
+    place: SourceLocation = NOWHERE
+
+    @property
+    def leads_to(self) -> str:
+        """Return what is read, as a definition states it: without logins."""
+        if self.server is None:
+            return f"{self.driver.value}:{self.file}"
+        return f"{self.driver.value}://{self.server.host}:{self.server.port}/{self.server.database}"
+
+    @property
+    def writing(self) -> "DatabaseRole":
+        return DatabaseRole(self, self.login, plan_login=False)
+
+    @property
+    def reading(self) -> "DatabaseRole":
+        if self.plan_login is None:
+            return self.writing
+        return DatabaseRole(self, self.plan_login, plan_login=True)
+
+    def roles(self) -> tuple["DatabaseRole", ...]:
+        """Return the login of an apply, and that of plans if it is another one."""
+        return tuple(dict.fromkeys((self.writing, self.reading)))
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRole:
+    """One login of a connection. Prints as doctor names it."""
+
+    connection: DatabaseConnection
+    login: Login
+    plan_login: bool
+
+    def __str__(self) -> str:
+        return f"{self.connection.name} (plan)" if self.plan_login else self.connection.name

@@ -1,0 +1,65 @@
+"""Sources that are queries, and the databases that they are asked of."""
+
+from collections.abc import Iterator
+
+from reconciler.core.database import Driver, TlsMode
+from reconciler.manifests.index import ManifestIndex
+from reconciler.manifests.suggestions import choices, printable_names
+from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument
+
+_OF_FILES = ("file",)
+_OF_SERVERS = ("host", "port", "database", "tls", "user", "password", "plan")
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def check(inventory: ManifestIndex) -> Iterator[Issue]:
+    """Everything that no schema states."""
+    for one in inventory.declared["Connection"]:
+        yield from _connection(one)
+    for audience in inventory.declared["Audience"]:
+        yield from _source(inventory, audience)
+
+
+def _connection(one: ManifestDocument) -> Iterator[Issue]:
+    """A key of another driver, and a password that anybody on the way could read."""
+    driver = one.text_of("driver")
+    if driver not in set(Driver):
+        return
+    others = _OF_SERVERS if Driver(driver).is_a_file else _OF_FILES
+    for key in others:
+        if key in one.root.keys:
+            remedy = "remove it, or choose another `driver`"
+            yield _flaw(one, (key,), f"the driver {driver} has no `{key}`", remedy)
+    if one.text_of("tls") == TlsMode.DISABLE and one.text_of("host") not in _HERE | {""}:
+        problem = "without TLS, the password and the members can be read on the way to this host"
+        yield _flaw(one, ("tls",), problem, "write verify-full or require; disable is for localhost")
+
+
+def _source(inventory: ManifestIndex, audience: ManifestDocument) -> Iterator[Issue]:
+    source = audience.value("source")
+    if not isinstance(source, dict) or "query" not in source:
+        return
+    if "files" in source:
+        problem = "`source` has `files` and `query`"
+        yield _flaw(audience, ("source", "files"), problem, "keep one of the two")
+    name = audience.value("source", "query", "connection")
+    if inventory.complete and name and name not in inventory.named["Connection"]:
+        remedy = choices(name, printable_names(inventory.named["Connection"]), call="connections here")
+        path = ("source", "query", "connection")
+        yield _flaw(audience, path, "there is no Connection of that name", remedy)
+    if "maxAge" in source and isinstance(source["query"], dict) and "freshness" not in source["query"]:
+        problem = "`maxAge` needs a time, and the query has no `freshness`"
+        remedy = "add `freshness:` to the query, such as SELECT max(loaded_at) FROM customers"
+        yield _flaw(audience, ("source", "maxAge"), problem, remedy)
+
+
+def _flaw(one: ManifestDocument, path: tuple[str, ...], problem: str, remedy: str) -> Issue:
+    return Issue(one.place(*path), IssueRank.SCHEMA, problem, remedy)
+
+
+def notes(inventory: ManifestIndex) -> Iterator[str]:
+    """Yield a note for each connection that no source uses."""
+    used = {one.value("source", "query", "connection") for one in inventory.declared["Audience"]}
+    for document in inventory.declared["Connection"]:
+        if document.name not in used:
+            yield f"{document.place('name')}: no audience uses this connection"

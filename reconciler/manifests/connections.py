@@ -1,0 +1,38 @@
+"""From documents of kind Connection to values."""
+
+from datetime import timedelta
+from typing import Any
+
+from reconciler.core.database import TIME_LIMIT, DatabaseConnection, Driver, Login, Server, TlsMode
+from reconciler.manifests.durations import duration
+from reconciler.manifests.syntax.nodes import ManifestDocument
+
+DEFAULT_PORT = 5432
+
+
+def connection(document: ManifestDocument) -> DatabaseConnection:
+    """Return a connection as it is declared."""
+    value = document.root.value
+    login = _login(value, TIME_LIMIT)
+    return DatabaseConnection(
+        name=document.name,
+        driver=Driver(value["driver"]),
+        file=value.get("file", ""),
+        server=_server(value) if "host" in value else None,
+        login=login,
+        plan_login=_login(value["plan"], login.time_limit) if "plan" in value else None,
+        place=document.place("name"),
+    )
+
+
+def _server(value: dict[str, Any]) -> Server:
+    return Server(
+        host=value["host"],
+        port=int(value.get("port", DEFAULT_PORT)),
+        database=value["database"],
+        tls=TlsMode(value.get("tls", TlsMode.VERIFY_FULL)),
+    )
+
+
+def _login(value: dict[str, Any], time_limit: timedelta) -> Login:
+    return Login(value.get("user", ""), value.get("password", ""), duration(value, "timeout") or time_limit)

@@ -1,0 +1,99 @@
+"""One statement that only reads: what a parser of the database's dialect can see.
+
+A parser can't see what functions do. The session is read-only as well, and the documentation asks for a user
+with no other right than SELECT.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+from sqlglot import Dialect, exp
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from reconciler.core.database import Driver
+from reconciler.members.queries.problems import QueryError, QueryProblem
+
+_DIALECTS = {Driver.SQLITE: "sqlite", Driver.DUCKDB: "duckdb", Driver.POSTGRESQL: "postgres"}
+_TODAY = "today"
+_WRITING = (exp.DML, exp.DDL, exp.Into, exp.Lock, exp.Command, exp.Copy, exp.Set, exp.Pragma, exp.Attach)
+_ACTING = """
+    dblink dblink_exec load_extension lo_create lo_export lo_import lo_unlink nextval pg_advisory_lock
+    pg_cancel_backend pg_ls_dir pg_notify pg_read_binary_file pg_read_file pg_reload_conf pg_rotate_logfile
+    pg_sleep pg_sleep_for pg_sleep_until pg_stat_file pg_terminate_backend query query_table query_to_xml
+    readfile set_config setval table_to_xml writefile
+    """
+
+
+_ACTING_NAMES = frozenset(_ACTING.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement that reads, without a semicolon at its end. `spots`: where `:today` is, in order.
+
+    `tables` are the tables that it names, as the database's SQL writes them.
+    """
+
+    text: str
+    spots: tuple[int, ...]
+    tables: tuple[str, ...]
+
+    def with_today(self, parameter: str) -> str:
+        """Return the text with the database's own parameter for `:today`."""
+        parts, start = [], 0
+        for spot in self.spots:
+            parts += [self.text[start:spot], parameter]
+            start = spot + len(f":{_TODAY}")
+        return "".join([*parts, self.text[start:]])
+
+
+@cache
+def guarded(sql: str, driver: Driver) -> Statement:
+    """Return a statement of a dialect. Raises QueryError for all else."""
+    dialect = Dialect.get_or_raise(_DIALECTS[driver])
+    try:
+        tokens = dialect.tokenize(sql)
+        found = [one for one in dialect.parser().parse(tokens, sql) if one is not None]
+    except (SqlglotError, RecursionError, ValueError):
+        raise QueryError(QueryProblem.UNPARSED) from None
+    statements = [one for one in found if not isinstance(one, exp.Semicolon)]
+    if not statements:
+        raise QueryError(QueryProblem.EMPTY)
+    if len(statements) > 1:
+        raise QueryError(QueryProblem.SEVERAL)
+    [tree] = statements
+    _refuse_writing(tree)
+    spots = tuple(_spots(sql, tokens))
+    parameters = list(tree.find_all(exp.Placeholder, exp.Parameter, exp.SessionParameter))
+    if len(parameters) != len(spots) or any(one.name != _TODAY for one in parameters):
+        raise QueryError(QueryProblem.PARAMETER)
+    end = next((one.start for one in tokens if one.token_type is TokenType.SEMICOLON), len(sql))
+    return Statement(sql[:end].rstrip(), spots, tuple(_tables(tree, dialect)))
+
+
+def _refuse_writing(tree: exp.Expr) -> None:
+    if not isinstance(tree, exp.Query) or next(tree.find_all(*_WRITING), None) is not None:
+        raise QueryError(QueryProblem.WRITES)
+    if any(one.name.lower() in _ACTING_NAMES for one in tree.find_all(exp.Func)):
+        raise QueryError(QueryProblem.ACTS)
+
+
+def _spots(sql: str, tokens: list[Token]) -> Iterator[int]:
+    """Yield where `:today` is a parameter: neither in a text, nor in a comment, nor after another colon."""
+    for colon, word in pairwise(tokens):
+        named = colon.token_type is TokenType.COLON and word.start == colon.end + 1
+        if named and sql[word.start : word.end + 1] == _TODAY:
+            yield colon.start
+
+
+def _tables(tree: exp.Expr, dialect: Dialect) -> Iterator[str]:
+    """Yield the tables that are none of the statement's own WITH."""
+    own = {one.alias_or_name for one in tree.find_all(exp.CTE)}
+    named: dict[str, None] = {}
+    for table in tree.find_all(exp.Table):
+        if isinstance(table.this, exp.Identifier) and (table.db or table.name not in own):
+            named[exp.table_(table.this, db=table.args.get("db")).sql(dialect)] = None
+    yield from named

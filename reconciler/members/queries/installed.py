@@ -1,0 +1,24 @@
+"""Whether the libraries of a driver are installed. None of them is loaded."""
+
+from functools import cache
+from importlib.util import find_spec
+
+from reconciler.core.database import Driver
+from reconciler.members.queries.problems import NotInstalledError
+
+_LIBRARIES = {
+    Driver.SQLITE: ("sqlglot", "adbc_driver_manager", "adbc_driver_sqlite"),
+    Driver.DUCKDB: ("sqlglot",),
+    Driver.POSTGRESQL: ("sqlglot", "adbc_driver_manager", "adbc_driver_postgresql", "pyarrow"),
+}
+
+
+def require(driver: Driver) -> None:
+    """Raise NotInstalledError if a library of the driver is missing."""
+    if not _are_there(driver):
+        raise NotInstalledError(driver)
+
+
+@cache
+def _are_there(driver: Driver) -> bool:
+    return all(find_spec(one) for one in _LIBRARIES[driver])

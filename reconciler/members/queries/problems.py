@@ -1,0 +1,82 @@
+"""Why a query can't be used, in our words: databases quote values, so none of their texts is shown."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from reconciler.core.database import Driver
+from reconciler.core.errors import Finding
+from reconciler.core.model import SourceLocation
+
+
+class QueryProblem(Enum):
+    """What is wrong, and its fix."""
+
+    UNPARSED = ("this is not a statement of this database's SQL", "try it in the database's own client")
+    EMPTY = ("there is no statement", "write one SELECT statement")
+    SEVERAL = ("there is more than one statement", "write one SELECT statement")
+    WRITES = ("the statement does more than read", "write one SELECT statement, without INTO or FOR UPDATE")
+    ACTS = ("the statement calls a function that acts or runs text", "write a query that only reads")
+    PARAMETER = ("the statement names a parameter that isn't there", "only `:today` is known")
+    NO_FILE = (
+        "the database file is not below the data root",
+        "check `file` of the connection, and data.root",
+    )
+    NO_DATABASE = ("the file is not a database of this kind", "check `file` and `driver` of the connection")
+    NO_HOST = ("the host name has no address", "check `host` of the connection")
+    UNREACHABLE = ("no server answers at this host and port", "check `host` and `port`, and the firewall")
+    LOGIN = (
+        "the server refused the login or its TLS mode",
+        "check `user`, `password`, `database` and `tls` of the connection; `reconciler doctor` tries each",
+    )
+    WRITABLE = (
+        "the session could not be made read-only",
+        "let the user connect to a database that allows it",
+    )
+    FORBIDDEN = (
+        "the user lacks a right",
+        "grant SELECT on the tables of the query; `reconciler doctor` names them",
+    )
+    UNKNOWN_NAME = ("a table, column or function does not exist", "check the names, and the search path")
+    INVALID = ("the database can't run the statement", "try it in the database's own client")
+    VALUE = ("the statement fails on a value", "convert only values that convert, such as with CASE")
+    TIME = ("the statement took longer than its time limit", "make it faster, or raise `timeout`")
+    LOST = ("the connection broke off", "run again when the database is well")
+    BUSY = ("the database is locked or has no room", "run again when other work has ended")
+    TYPES = ("the rows can't be read as columns", "cast each column to text, a number, a date or a time")
+    NO_TIME = (
+        "`freshness` does not return one date or time",
+        "select one value, such as max(loaded_at); an empty table has none",
+    )
+    OTHER = ("the database refused the statement", "try it in the database's own client")
+
+    @property
+    def text(self) -> str:
+        return str(self.value[0])
+
+    @property
+    def remedy(self) -> str:
+        return str(self.value[1])
+
+
+@dataclass(eq=False)
+class QueryError(Exception):
+    """A query that can't be used. `code` is the database's own code for it, "" if it has none."""
+
+    problem: QueryProblem
+    code: str = ""
+
+    def finding(self, place: SourceLocation, connection: str) -> Finding:
+        """Return what a user reads. SQLSTATE and SQLite's codes hold no values."""
+        code = f" ({self.code})" if self.code else ""
+        return Finding(str(place), f"{connection}: {self.problem.text}{code}", self.problem.remedy)
+
+
+@dataclass(eq=False)
+class NotInstalledError(Exception):
+    """What reads a kind of database is not installed."""
+
+    driver: Driver
+
+    def finding(self, place: SourceLocation, connection: str) -> Finding:
+        problem = f"{connection}: what reads {self.driver.value} is not installed"
+        return Finding(str(place), problem, f"pip install 'criteo-reconciler[{self.driver.value}]'")

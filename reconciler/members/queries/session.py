@@ -1,0 +1,83 @@
+"""What a driver offers: a session that reads, whichever database it is of."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from reconciler.core.errors import CancelledError
+from reconciler.core.secret import Secret
+from reconciler.members.queries.problems import QueryError
+
+if TYPE_CHECKING:  # the guard loads a parser
+    from reconciler.members.queries.guard import Statement
+
+STREAM = "incoming"
+"""What a stream is called in the query that keeps its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a query: `stream` has batches of Arrow, in which `columns` are called `c0`…
+
+    `unfit` are the database's types, by the number of a column, that Arrow has as text and that hold no text.
+    `filtered` is the condition of the rows that count. `failure` tells why the stream ended early: the reader
+    of a stream learns no more than that it did.
+    """
+
+    stream: object
+    columns: tuple[str, ...]
+    unfit: dict[int, str]
+    failure: Callable[[], QueryError | None]
+    filtered: str = "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a session may take: time for each statement, and whether a user asks to stop (`check` raises)."""
+
+    time: timedelta
+    check: Callable[[], None]
+
+    def are_to_end(self) -> bool:
+        """Return whether a user asks to stop."""
+        try:
+            self.check()
+        except CancelledError:
+            return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who reads."""
+
+    user: Secret
+    password: Secret
+
+
+class Session(Protocol):
+    """A read-only session. Every method raises QueryError; no text of the database is in it."""
+
+    def columns(self, statement: "Statement", today: date) -> tuple[str, ...]:
+        """Return the names of the columns of a query, which does not run."""
+        ...
+
+    def described(self, statement: "Statement", today: date) -> AbstractContextManager[Rows]:
+        """Return the columns of a query, and no row."""
+        ...
+
+    def rows(self, statement: "Statement", today: date) -> AbstractContextManager[Rows]:
+        """Run a query. The rows are brought as the stream is read."""
+        ...
+
+    def moment(self, statement: "Statement", today: date) -> datetime:
+        """Return the one date or time that a query returns; a time without a zone is UTC."""
+        ...
+
+    def missing_rights(self, tables: tuple[str, ...], /) -> tuple[str, ...]:
+        """Return the tables that the user may not read, as the query names them."""
+        ...
+
+    def close(self) -> None: ...

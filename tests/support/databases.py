@@ -1,0 +1,147 @@
+"""Databases for the tests of queries, and a PostgreSQL server where one is installed."""
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+
+from reconciler.core.database import DatabaseConnection, Driver, Login, Server, TlsMode
+from reconciler.core.model import Query, SourceLocation
+from reconciler.core.secret import Secret
+from reconciler.members.queries.databases import Databases
+
+SQL_PLACE = SourceLocation("audiences/a.yaml", 5, 10)
+FRESHNESS_PLACE = SourceLocation("audiences/a.yaml", 6, 16)
+INSTALLED = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+ADMIN, READER = "postgres", "reader"
+PASSWORD = "not-a-secret"
+Row = tuple[str | None, int | None, str]
+"""E-mail address, id, and the day of the last order."""
+
+
+def query(sql: str, freshness: str = "", connection: str = "crm") -> Query:
+    return Query(connection, sql, freshness, place=SQL_PLACE, freshness_place=FRESHNESS_PLACE)
+
+
+def database(driver: Driver, file: str, *, time_limit: timedelta = timedelta(minutes=1)) -> Databases:
+    """Return a database file as the only connection, `crm`."""
+    connection = DatabaseConnection("crm", driver, file=file, login=Login(time_limit=time_limit))
+    return Databases({"crm": connection.writing})
+
+
+def write_sqlite(file: Path, rows: Sequence[Row]) -> None:
+    with sqlite3.connect(file) as made:
+        made.execute("CREATE TABLE customers (email, id, last_order)")
+        made.executemany("INSERT INTO customers VALUES (?, ?, ?)", rows)
+    made.close()
+
+
+def write_duckdb(file: Path, rows: Sequence[Row]) -> None:
+    with duckdb.connect(str(file)) as made:
+        made.execute("CREATE TABLE customers (email VARCHAR, id BIGINT, last_order DATE)")
+        made.execute(f"INSERT INTO customers VALUES {_values(rows)}")
+
+
+@dataclass(frozen=True)
+class PostgresqlServer:
+    """A server on this machine. `folder` holds its data and nothing else."""
+
+    folder: Path
+    port: int
+
+    def admin(self, sql: str) -> str:
+        """Run statements with all rights; returns what they print."""
+        command = [
+            "psql",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            ADMIN,
+            "-AtqX",
+            "-v",
+            "ON_ERROR_STOP=1",
+        ]
+        environ = os.environ | {"PGPASSWORD": PASSWORD}
+        done = subprocess.run(
+            [*command, "-f", "-", "postgres"],
+            input=sql,
+            env=environ,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Replace the table of customers, and let the reader read it."""
+        self.admin(
+            "DROP TABLE IF EXISTS customers; CREATE TABLE customers (email text, id bigint, last_order date);"
+            f"INSERT INTO customers VALUES {_values(rows)}; GRANT SELECT ON customers TO {READER};"
+        )
+
+    def databases(
+        self,
+        *,
+        user: str = READER,
+        password: str = PASSWORD,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        time_limit: timedelta = timedelta(minutes=1),
+    ) -> Databases:
+        server = Server(host, port or self.port, "postgres", TlsMode.DISABLE)
+        login = Login("env:USER", "env:PASSWORD", time_limit)
+        connection = DatabaseConnection("crm", Driver.POSTGRESQL, server=server, login=login)
+        secrets = {"env:USER": Secret(user), "env:PASSWORD": Secret(password)}
+        return Databases({"crm": connection.writing}, secrets.__getitem__)
+
+
+def _values(rows: Sequence[Row]) -> str:
+    return ", ".join(f"({_literal(email)}, {id_ or 'NULL'}, '{day}')" for email, id_, day in rows)
+
+
+def _literal(text: str | None) -> str:
+    doubled = (text or "").replace("'", "''")
+    return "NULL" if text is None else f"'{doubled}'"
+
+
+@contextmanager
+def postgresql() -> Iterator[PostgresqlServer]:
+    """Start a server of Debian's package, which refuses to run as root."""
+    programs = INSTALLED[-1].parent
+    folder = Path(tempfile.mkdtemp(prefix="reconciler-postgresql-"))
+    data, secret = folder / "data", folder / "password"
+    secret.write_text(PASSWORD)
+    as_user: list[str] = []
+    if os.getuid() == 0:
+        as_user = ["runuser", "-u", "postgres", "--"]
+        for one in (folder, secret):
+            shutil.chown(one, "postgres", "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def run(program: str, *options: str) -> None:
+        subprocess.run([*as_user, programs / program, *options], cwd=folder, check=True, capture_output=True)
+
+    settings = f"-p {port} -k {folder} -c fsync=off -c listen_addresses=127.0.0.1 -c max_connections=20"
+    run("initdb", "-D", str(data), "-A", "scram-sha-256", "-U", ADMIN, f"--pwfile={secret}", "--no-sync")
+    run("pg_ctl", "-D", str(data), "-w", "-o", settings, "-l", str(folder / "log"), "start")
+    try:
+        server = PostgresqlServer(folder, port)
+        server.admin(f"CREATE ROLE {READER} LOGIN PASSWORD '{PASSWORD}'")
+        yield server
+    finally:
+        run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder)

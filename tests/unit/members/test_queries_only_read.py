@@ -1,0 +1,285 @@
+"""A query of a database is one statement that reads, and its rows are members as those of files are."""
+
+import sqlite3
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from support.databases import SQL_PLACE, Row, database, query, write_duckdb, write_sqlite
+from support.source_project import CUSTOMER, EMAIL, TODAY, Project, make, never
+
+from reconciler.core.database import Driver
+from reconciler.core.errors import CancelledError, ConfigurationError
+from reconciler.core.members import AudienceRequest
+from reconciler.core.model import Hashing
+from reconciler.members.data_root import LocalFolder
+from reconciler.members.engine import DuckDbEngine
+from reconciler.members.queries import installed
+from reconciler.members.queries.guard import guarded
+from reconciler.members.queries.problems import QueryError, QueryProblem
+from reconciler.members.queries.session import Limits
+from reconciler.members.queries.sqlite import SqliteSession
+from reconciler.members.source_check import check_all
+
+SQL = "SELECT email, id FROM customers"
+FILES = {Driver.SQLITE: ("crm.sqlite", write_sqlite), Driver.DUCKDB: ("crm.duckdb", write_duckdb)}
+ROWS: list[Row] = [
+    *((None, 10 + number, "2026-01-01") for number in range(1100)),  # more than a driver guesses types by
+    ("Ann@Example.com", 1, "2026-01-01"),
+    ("bo@example.com", 2, "2026-11-23"),
+    ("no address, cleo.marker@example", 3, "2026-01-01"),
+    ("bo@example.com", 2, "2026-11-24"),
+]
+FOREVER = (
+    "WITH RECURSIVE t(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM t) SELECT max(i) AS email, 1 AS id FROM t"
+)
+
+drivers = pytest.mark.parametrize("driver", FILES, ids=str)
+
+
+def crm(tmp_path: Path, driver: Driver, rows: list[Row], sql: str = SQL, freshness: str = "") -> Project:
+    """Return a project whose audience is a query of a new database file."""
+    file, write = FILES[driver]
+    tmp_path.mkdir(exist_ok=True)
+    project = make(tmp_path)
+    write(project.root / file, rows)
+    return project.queries(database(driver, file), query(sql, freshness))
+
+
+@pytest.mark.parametrize("hashing", [Hashing.NONE, Hashing.SHA256])
+def test_the_same_people_give_one_digest_from_every_source(tmp_path: Path, hashing: Hashing) -> None:
+    project = make(tmp_path)
+    lines = ["email,id", *(f'"{email or ""}",{id_}' for email, id_, _ in ROWS)]
+    project.write("people.csv", "\n".join(lines))
+    project.parquet("people.parquet", f"FROM read_csv('{project.root}/people.csv')")
+    kinds = ((EMAIL, hashing), (CUSTOMER, Hashing.NONE))
+    found = [project.reads(file).build(*kinds) for file in ("people.csv", "people.parquet")]
+    for driver, (file, write) in FILES.items():
+        write(project.root / file, ROWS)
+        found.append(project.queries(database(driver, file), query(SQL)).build(*kinds))
+    members = {tuple((target.members.digest, target.members.count) for _, target in one) for one in found}
+    assert len(members) == 1
+    assert found[0][0][1].members.count == 2
+
+
+@drivers
+def test_today_is_the_run_date(tmp_path: Path, driver: Driver) -> None:
+    sql = f"{SQL} WHERE last_order < :today; -- not ':today'"
+    assert crm(tmp_path, driver, ROWS[-4:], sql).ids() == {"1", "2", "3"}
+    later = crm(tmp_path / "later", driver, [("a@example.com", 4, TODAY.isoformat())], sql)
+    assert later.ids() == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("", QueryProblem.EMPTY),
+        ("-- nothing", QueryProblem.EMPTY),
+        ("SELECT 1; SELECT 2", QueryProblem.SEVERAL),
+        ("SELECT 'it", QueryProblem.UNPARSED),
+        ("SELEC 1", QueryProblem.UNPARSED),
+        ("UPDATE customers SET id = 1", QueryProblem.WRITES),
+        ("INSERT INTO customers VALUES (1)", QueryProblem.WRITES),
+        ("DELETE FROM customers", QueryProblem.WRITES),
+        ("DROP TABLE customers", QueryProblem.WRITES),
+        ("COPY customers TO 'x'", QueryProblem.WRITES),
+        ("SELECT * INTO other FROM customers", QueryProblem.WRITES),
+        ("SELECT * FROM customers FOR UPDATE", QueryProblem.WRITES),
+        ("WITH gone AS (DELETE FROM customers RETURNING *) SELECT * FROM gone", QueryProblem.WRITES),
+        ("EXPLAIN ANALYZE DELETE FROM customers", QueryProblem.WRITES),
+        ("SET x = 1", QueryProblem.WRITES),
+        ("VACUUM", QueryProblem.WRITES),
+        ("SELECT pg_read_file('x')", QueryProblem.ACTS),
+        ("SELECT a FROM b WHERE pg_catalog.set_config('a', 'b', true) = 'b'", QueryProblem.ACTS),
+        ("SELECT :tomorrow", QueryProblem.PARAMETER),
+        ("SELECT $1", QueryProblem.PARAMETER),
+        ("SELECT :today, ?", QueryProblem.PARAMETER),
+    ],
+)
+def test_a_statement_that_does_more_than_read_is_refused(sql: str, problem: QueryProblem) -> None:
+    with pytest.raises(QueryError) as refused:
+        guarded(sql, Driver.POSTGRESQL)
+    assert refused.value.problem is problem
+
+
+def test_a_statement_keeps_its_text_but_for_the_run_date() -> None:
+    statement = guarded(
+        "WITH a AS (SELECT ':today', :today) SELECT * FROM a, s.\"B c\" -- :today\n;", Driver.POSTGRESQL
+    )
+    assert statement.with_today("$1").startswith("WITH a AS (SELECT ':today', $1) SELECT * FROM a")
+    assert statement.tables == ('s."B c"',)
+
+
+@drivers
+def test_the_database_itself_is_asked_for_nothing_else(tmp_path: Path, driver: Driver) -> None:
+    """Files of the machine, and of the engine, are out of reach of a query."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("marker@example.com")
+    project = crm(tmp_path, driver, ROWS)
+    reading = {
+        Driver.DUCKDB: f"SELECT content AS email, 1 AS id FROM read_text('{secret}')",
+        Driver.SQLITE: f"SELECT edit('{secret}') AS email, 1 AS id",
+    }
+    project.queries(project.databases, query(reading[driver]))
+    assert "marker" not in project.refusal()
+
+
+def test_sqlite_refuses_what_no_parser_saw(tmp_path: Path) -> None:
+    write_sqlite(tmp_path / "crm.sqlite", ROWS)
+    session = SqliteSession(tmp_path / "crm.sqlite", tmp_path, Limits(timedelta(minutes=1), lambda: None))
+    for sql in (
+        f"ATTACH '{tmp_path}/other.sqlite' AS other",
+        "SELECT load_extension('x')",
+        "PRAGMA user_version",
+    ):
+        with pytest.raises(QueryError), session._guarded():
+            session._database.execute(sql)
+    session.close()
+
+
+@drivers
+def test_a_missing_column_is_found_before_any_row_is_read(tmp_path: Path, driver: Driver) -> None:
+    sql = "SELECT email AS mail, 1 AS id FROM customers WHERE CAST(email AS INTEGER) > 1"
+    found = crm(tmp_path, driver, ROWS, sql).refusal()
+    assert "there is no such column" in found
+    assert "did you mean mail?" in found or "name a column that the query returns" in found
+
+
+@drivers
+def test_a_column_of_another_type_is_refused_at_the_next_run(tmp_path: Path, driver: Driver) -> None:
+    project = crm(tmp_path, driver, ROWS)
+    assert len(project.emails()) == 2
+    project.queries(project.databases, query("SELECT CAST(email AS BLOB) AS email, id FROM customers"))
+    assert "stored as blob in the query of crm" in project.refusal()
+    project.queries(project.databases, query("SELECT id + 0.5 AS email, id FROM customers"))
+    assert "numbers lose digits" in project.refusal()
+
+
+def test_a_column_of_sqlite_may_hold_texts_and_numbers(tmp_path: Path) -> None:
+    project = crm(tmp_path, Driver.SQLITE, [("a@example.com", 7, "")])
+    with sqlite3.connect(project.root / "crm.sqlite") as opened:
+        opened.execute("INSERT INTO customers VALUES (NULL, 'x8', '')")
+    opened.close()
+    assert project.ids() == {"7", "x8"}
+
+
+@drivers
+def test_the_age_of_rows_is_what_the_database_says(tmp_path: Path, driver: Driver) -> None:
+    fresh = "SELECT max(last_order) FROM customers WHERE last_order <= :today"
+    [(_, target)] = crm(tmp_path, driver, ROWS, SQL, fresh).build((EMAIL, Hashing.NONE))
+    assert target.newest == datetime(2026, 11, 24, tzinfo=UTC)
+    [(_, target)] = crm(tmp_path / "unknown", driver, ROWS).build((EMAIL, Hashing.NONE))
+    assert target.newest is None
+
+
+@drivers
+@pytest.mark.parametrize(
+    "fresh",
+    [
+        "SELECT max(email) FROM customers",
+        "SELECT id, id FROM customers",
+        "SELECT id FROM customers",
+        "SELECT max(id) FROM customers WHERE false",
+    ],
+)
+def test_an_age_that_is_no_time_blocks(tmp_path: Path, driver: Driver, fresh: str) -> None:
+    assert "`freshness` does not return one date or time" in crm(tmp_path, driver, ROWS, SQL, fresh).refusal()
+
+
+@drivers
+def test_a_slow_query_ends_at_its_time_limit(tmp_path: Path, driver: Driver) -> None:
+    project = crm(tmp_path, driver, ROWS, FOREVER)
+    project.databases = database(driver, FILES[driver][0], time_limit=timedelta(milliseconds=300))
+    assert "took longer than its time limit" in project.refusal()
+
+
+@drivers
+def test_a_slow_query_ends_when_somebody_asks_to_stop(tmp_path: Path, driver: Driver) -> None:
+    project = crm(tmp_path, driver, ROWS, FOREVER)
+    soon: list[float] = []
+
+    def check() -> None:
+        if soon and time.monotonic() > soon[0]:
+            raise CancelledError("stopped")
+
+    root, key = LocalFolder(project.root), b"k" * 32
+    with DuckDbEngine(
+        root, project.work, never, key, None, check=check, databases=project.databases
+    ) as engine:
+        soon.append(time.monotonic() + 0.3)
+        with pytest.raises(CancelledError):
+            engine.build([AudienceRequest(project.audience, ((EMAIL, Hashing.NONE),))], TODAY, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("driver", "file", "said"),
+    [
+        (Driver.SQLITE, "none.sqlite", "not below the data root"),
+        (Driver.SQLITE, "../crm.sqlite", "not below the data root"),
+        (Driver.SQLITE, "link.sqlite", "not below the data root"),
+        (Driver.SQLITE, "text.sqlite", "not a database of this kind"),
+        (Driver.DUCKDB, "text.sqlite", "not a database of this kind"),
+        (Driver.DUCKDB, "none.duckdb", "not below the data root"),
+    ],
+)
+def test_a_file_that_is_no_database_is_named(tmp_path: Path, driver: Driver, file: str, said: str) -> None:
+    project = crm(tmp_path, Driver.SQLITE, ROWS)
+    write_sqlite(tmp_path / "crm.sqlite", ROWS)
+    (project.root / "link.sqlite").symlink_to(tmp_path / "crm.sqlite")
+    project.write("text.sqlite", "marker@example.com\n" * 500)
+    found = project.queries(database(driver, file), query(SQL)).refusal()
+    assert said in found
+    assert "marker" not in found
+
+
+@drivers
+@pytest.mark.parametrize(
+    "item", ["CAST(email AS INTEGER) / 0", "abs(email)", "json_extract(email, '$.a')", "date(email)"]
+)
+def test_no_finding_holds_a_value(tmp_path: Path, driver: Driver, item: str) -> None:
+    project = crm(tmp_path, driver, ROWS, f"SELECT email, {item} AS id FROM customers")
+    with project.engine() as engine:
+        request = AudienceRequest(project.audience, ((EMAIL, Hashing.NONE),))
+        found = engine.build([request], TODAY, lambda _: None)["a"]
+    if isinstance(found, ConfigurationError):
+        assert "marker" not in "".join(map(str, (found, *found.findings)))
+
+
+def test_all_that_is_wrong_with_a_query_is_found_without_its_database(tmp_path: Path) -> None:
+    project = make(tmp_path).queries(
+        database(Driver.DUCKDB, "none"), query("SELECT 1; SELECT 2", "DROP TABLE x")
+    )
+    found = check_all(
+        (project.audience,), str(project.root), TODAY, project.work, databases=project.databases
+    )
+    assert [one.where for one in found] == [str(SQL_PLACE), "audiences/a.yaml:6:16"]
+    elsewhere = check_all(
+        (project.audience,), str(tmp_path / "away"), TODAY, project.work, databases=project.databases
+    )
+    assert elsewhere == found
+
+
+def test_a_missing_driver_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(installed._LIBRARIES, Driver.SQLITE, ("no_such_library",))
+    installed._are_there.cache_clear()
+    try:
+        found = crm(tmp_path, Driver.SQLITE, ROWS).refusal()
+    finally:
+        installed._are_there.cache_clear()
+    assert "pip install 'criteo-reconciler[sqlite]'" in found
+
+
+@drivers
+def test_two_audiences_with_one_query_share_its_rows(tmp_path: Path, driver: Driver) -> None:
+    """The next look runs the query again, because nothing tells whether its rows changed."""
+    project = crm(tmp_path, driver, ROWS)
+    audiences = [project.audience, replace(project.audience, name="b")]
+    requests = [AudienceRequest(one, ((EMAIL, Hashing.NONE),)) for one in audiences]
+    with project.engine() as engine:
+        for runs in (1, 2):
+            engine.build(requests, TODAY, lambda _: None)
+            assert len([*project.work.rglob("queries/*.parquet")]) == runs
+        assert not engine.identify(audiences).files
+    assert not [*project.work.rglob("*.parquet")]
