@@ -24,6 +24,7 @@ BLOCK = """\
 /.gitlab/ @acme/admins
 /CODEOWNERS @acme/admins
 /docs/CODEOWNERS @acme/admins
+/environments/sandbox/connections.yaml @acme/admins
 /environments/sandbox/credentials.yaml @acme/admins
 /environments/sandbox/environment.yaml @acme/admins
 /environments/sandbox/overrides.yaml @acme/admins

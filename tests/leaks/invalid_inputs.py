@@ -1,7 +1,9 @@
 """Invalid inputs: each puts members or secrets in a wrong place, or damages their file."""
 
+import csv
 import gzip
 import shutil
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,6 +91,32 @@ def query(text: str) -> Callable[[Path], object]:
     return write
 
 
+def queried(
+    sql: str, driver: str = "sqlite", change: Callable[[Path], object] = lambda _: None
+) -> InvalidInput:
+    """Replace the source by a query of a database with its rows, which `change` may break."""
+
+    def corrupt(runner: LeakRunner) -> None:
+        data = runner.folder / "data"
+        file = data / f"crm.{driver}"
+        with (data / CSV).open(encoding="utf-8") as stream:
+            rows = [row[:3] for row in csv.reader(stream)][1:]
+        if driver == "sqlite":
+            with sqlite3.connect(file) as made:
+                made.execute("CREATE TABLE customers (email, id, phone)")
+                made.executemany("INSERT INTO customers VALUES (?, ?, ?)", rows)
+            made.close()
+        else:
+            with duckdb.connect(str(file)) as opened:
+                opened.execute(f"CREATE TABLE customers AS FROM read_csv('{data / CSV}', all_varchar = true)")
+        change(file)
+        connection = f"kind: Connection\nname: crm\ndriver: {driver}\nfile: {file.name}\n"
+        (runner.folder / "environments" / "sandbox" / "connections.yaml").write_text(connection)
+        edit(runner, BUYERS, '{files: ["people.csv"]}', f'{{query: {{connection: crm, sql: "{sql}"}}}}')
+
+    return InvalidInput(3, corrupt, (*SOURCES, ("validate", "sandbox", "--online")))
+
+
 def typed(*arguments: str, code: int = 64) -> InvalidInput:
     return InvalidInput(code, lambda _: None, (arguments,))
 
@@ -164,6 +192,14 @@ REFUSALS: Mapping[str, InvalidInput] = {
     "a condition that is no yes or no": where("email || id"),
     "a condition whose type is made of people": where(f"row('{PERSON.customer}')"),
     "a person where a column should be": where(f'\\"{PERSON.customer}\\" = 1'),
+    # queries
+    "a query that fails on a person": queried("SELECT json_extract(email, '$.a') AS email FROM customers"),
+    "a query of DuckDB that fails on a person": queried(
+        "SELECT email, CAST(email AS INTEGER) AS id, phone FROM customers", "duckdb"
+    ),
+    "a query of a customer": queried(f"SELECT email, id FROM customers WHERE {PERSON.customer} IN (x)"),
+    "a query whose column is a customer": queried(f"SELECT email AS c{PERSON.customer} FROM customers"),
+    "a database that holds people and no tables": queried("SELECT email FROM crm", "sqlite", _rewritten),
     # manifests
     "an e-mail address as the title": manifest(BUYERS, "title: Buyers", f"title: {PERSON.email}"),
     "a hash as the title": manifest(BUYERS, "title: Buyers", f"title: {MARKERS.hashes[0]}"),

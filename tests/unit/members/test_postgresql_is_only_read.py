@@ -110,7 +110,7 @@ def test_the_session_refuses_what_no_parser_saw(tmp_path: Path, server: Postgres
         ("SELECT email AS mail, id, pg_typeof(1 / 0) FROM customers", "did you mean mail?"),
     ],
 )
-def test_what_it_refuses_is_told_by_its_code(
+def test_what_it_refuses_is_reported_by_its_code(
     tmp_path: Path, server: PostgresqlServer, sql: str, said: str
 ) -> None:
     found = crm(tmp_path, server.databases(), sql).refusal()
@@ -139,7 +139,9 @@ def test_a_statement_ends_at_its_time_limit(tmp_path: Path, server: PostgresqlSe
     assert "longer than its time limit (57014)" in crm(tmp_path, databases, slow).refusal()
 
 
-def test_a_connection_that_breaks_off_in_the_middle_is_told(tmp_path: Path, server: PostgresqlServer) -> None:
+def test_a_connection_that_breaks_off_in_the_middle_is_reported(
+    tmp_path: Path, server: PostgresqlServer
+) -> None:
     many = "SELECT repeat('x', 1000) AS email, n AS id FROM generate_series(1, 1000000) AS n"
     with reading(tmp_path, server, many) as rows:
         batches = iter(rows.stream)  # type: ignore[call-overload] # a reader of batches

@@ -17,6 +17,7 @@ from reconciler.core.doctor.checks import (
     CheckName,
     CheckResult,
     CheckStatus,
+    DatabaseLink,
     checks_for,
     exit_code,
     seats_of,
@@ -30,8 +31,10 @@ from reconciler.core.doctor.results import (
     askable,
     audiences,
     clock,
+    database,
     invalid,
     lockable,
+    ok,
     on_speaking_terms,
     read,
     readable,
@@ -423,3 +426,15 @@ def test_a_version_is_deprecated_for_its_last_three_months() -> None:
         months = 12 * (support.ends.year - support.deprecated_from.year)
         assert months + support.ends.month - support.deprecated_from.month == 3
         assert support.ends.day == support.deprecated_from.day
+
+
+# -- databases ---------------------------------------------------------------------------------
+
+
+def test_a_link_to_a_database_holds_or_names_its_fix() -> None:
+    holds = database(DatabaseLink("crm (plan)", "driver", "installed"))
+    assert (holds.item, holds.result) == ("crm (plan): driver", ok("installed"))
+    fails = database(DatabaseLink("crm", "rights", Finding("a.yaml:1:1", "no right", "grant it")))
+    assert (fails.name, fails.item) == (CheckName.DATABASE, "crm: rights")
+    assert (fails.result.message, fails.result.remedy) == ("no right", "grant it")
+    assert summed(fails.result) == (CheckStatus.FAILURE, 3)

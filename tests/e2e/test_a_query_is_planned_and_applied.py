@@ -1,0 +1,118 @@
+"""Members of a database, from `validate` to a second plan, with a login of their own for plans."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.cli import Project
+from support.databases import INSTALLED, PASSWORD, READER, postgresql
+
+CONNECTION = "kind: Connection\nname: crm\ndriver: sqlite\nfile: crm.sqlite\n"
+QUERY = """\
+source:
+  query:
+    connection: crm
+    sql: SELECT email, id FROM customers
+    freshness: SELECT max(day) FROM customers\
+"""
+HEAVY = """
+import sys
+from reconciler.cli import group
+from reconciler.clock import StopSignal
+group.main(sys.argv[1:], standalone_mode=False, obj=StopSignal())
+print("LOADED", *sys.modules)
+"""
+
+
+def made(root: Path, connection: str = CONNECTION) -> Project:
+    project = Project.make(root)
+    folder = root / "environments" / "sandbox"
+    (folder / "connections.yaml").write_text(connection)
+    audience = (folder / "buyers.yaml").read_text().replace('source: {files: ["people.csv"]}', QUERY)
+    (folder / "buyers.yaml").write_text(audience)
+    people(root, *range(20))
+    return project
+
+
+def people(root: Path, *numbers: int) -> None:
+    with sqlite3.connect(root / "data" / "crm.sqlite") as database:
+        database.execute("DROP TABLE IF EXISTS customers")
+        database.execute("CREATE TABLE customers (email, id, day)")
+        rows = ((f"person{number}@example.com", f"c{number}", "2026-11-01") for number in numbers)
+        database.executemany("INSERT INTO customers VALUES (?, ?, ?)", rows)
+    database.close()
+
+
+def test_its_rows_become_members_and_are_asked_for_each_time(tmp_path: Path) -> None:
+    project = made(tmp_path)
+    project.run("validate", "sandbox")
+    project.run("validate", "sandbox", "--online")
+    assert "newest data 2026-11-01" in project.run("plan", "sandbox").said
+    assert "2 applied" in project.run("apply", "sandbox", "--yes").said
+    assert "No changes." in project.run("plan", "sandbox").said
+    people(tmp_path, *range(21))
+    assert "2 to update" in project.run("plan", "sandbox").said
+    explained = json.loads(project.run("explain", "sandbox", "email/buyers", "--json").said)
+    assert explained["source"]["connection"] == "crm"
+    assert not [*(tmp_path / ".reconciler" / "cache").rglob("*.parquet")]
+
+
+def test_a_wrong_column_is_found_online_and_blocks_the_plan(tmp_path: Path) -> None:
+    project = made(tmp_path)
+    buyers = tmp_path / "environments" / "sandbox" / "buyers.yaml"
+    buyers.write_text(buyers.read_text().replace("Email: email", "Email: mail"))
+    project.run("validate", "sandbox")
+    for command in (("validate", "sandbox", "--online"), ("doctor", "sandbox")):
+        assert "there is no such column" in project.run(*command, code=3).said
+    assert "there is no such column" in project.run("plan", "sandbox", code=5).said
+
+
+def test_a_query_that_writes_is_found_without_the_database(tmp_path: Path) -> None:
+    project = made(tmp_path)
+    (tmp_path / "data" / "crm.sqlite").unlink()
+    buyers = tmp_path / "environments" / "sandbox" / "buyers.yaml"
+    buyers.write_text(buyers.read_text().replace("SELECT email, id FROM customers", "DELETE FROM customers"))
+    found = project.run("validate", "sandbox", code=3).said
+    assert "no file below the data root" in found
+    (tmp_path / "data" / "crm.sqlite").touch()
+    assert "the statement does more than read" in project.run("validate", "sandbox", code=3).said
+
+
+def test_nothing_of_it_is_loaded_without_a_query(tmp_path: Path) -> None:
+    project = Project.make(tmp_path)
+    project.people(1)
+    for command in ("validate", "plan"):
+        words = [sys.executable, "-c", HEAVY, command, "sandbox"]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+        loaded = {one.partition(".")[0] for one in done.stdout.partition("LOADED")[2].split()}
+        assert not loaded & {"sqlglot", "adbc_driver_manager", "adbc_driver_postgresql", "pyarrow"}
+
+
+@pytest.mark.skipif(not INSTALLED, reason="PostgreSQL is not installed (apt-get install postgresql)")
+def test_a_plan_uses_the_login_with_fewer_rights(tmp_path: Path) -> None:
+    with postgresql() as server:
+        server.admin(
+            "CREATE TABLE customers AS SELECT 'p' || n || '@example.com' AS email, 'c' || n AS id,"
+            " date '2026-11-01' AS day FROM generate_series(1, 20) AS n;"
+            f"CREATE ROLE planner LOGIN PASSWORD '{PASSWORD}'; GRANT SELECT ON customers TO {READER}"
+        )
+        connection = (
+            "kind: Connection\nname: crm\ndriver: postgresql\nhost: localhost\n"
+            f"port: {server.port}\ndatabase: postgres\ntls: disable\n"
+            "user: env:DB_USER\npassword: env:DB_PASSWORD\n"
+            "plan: {user: env:PLAN_USER, password: env:DB_PASSWORD}\n"
+        )
+        project = made(tmp_path, connection)
+        environ = {"DB_USER": READER, "PLAN_USER": "planner", "DB_PASSWORD": PASSWORD}
+        said = project.run("plan", "sandbox", code=5, **environ).said
+        assert "the user lacks a right (42501)" in said
+        said = project.run("doctor", "sandbox", code=3, **environ).said
+        assert "crm (plan): rights: the user lacks a right: SELECT on customers" in " ".join(said.split())
+        server.admin("GRANT SELECT ON customers TO planner")
+        project.run("doctor", "sandbox", **environ)
+        assert "2 to create" in project.run("plan", "sandbox", **environ).said
+        assert "2 applied" in project.run("apply", "sandbox", "--yes", **environ).said
+        assert PASSWORD not in said

@@ -1,0 +1,135 @@
+"""Connections to databases, and sources that are queries: what arrives, and what is refused."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.manifest_project import Project
+
+from reconciler.core.database import Driver, Login, Server, TlsMode
+from reconciler.core.errors import ConfigurationError
+from reconciler.core.model import Query
+from reconciler.manifests import load
+from reconciler.manifests.code_owners import reserved
+from reconciler.manifests.promotable import promotable
+
+WAREHOUSE = """\
+kind: Connection
+name: warehouse
+driver: postgresql
+host: db.example.com
+database: crm
+user: env:DB_USER
+password: env:DB_PASSWORD
+timeout: 10m
+plan: {user: env:PLAN_USER, password: env:PLAN_PASSWORD, timeout: 90s}
+"""
+SOURCE = """\
+source:
+  query:
+    connection: warehouse
+    sql: SELECT email, customer_id FROM customers WHERE last_order < :today
+    freshness: SELECT max(loaded_at) FROM customers
+  maxAge: 36h
+"""
+
+
+def made(tmp_path: Path, connection: str = WAREHOUSE, source: str = SOURCE) -> Project:
+    """Return a project with one connection, and a query in place of the files of its audience."""
+    project = Project(tmp_path)
+    (project.folder / "connections.yaml").write_text(connection)
+    audience = project.folder / "audiences" / "lapsed.yaml"
+    before, _, after = audience.read_text().partition("source:\n")
+    audience.write_text(before + source + after[after.index("columns:") :])
+    return project
+
+
+def refused(tmp_path: Path, connection: str = WAREHOUSE, source: str = SOURCE) -> list[str]:
+    made(tmp_path, connection, source)
+    with pytest.raises(ConfigurationError) as found:
+        load(tmp_path, "sandbox")
+    return [f"{one.where}: {one.problem} → {one.remedy}" for one in found.value.findings]
+
+
+def test_a_connection_and_its_query_arrive(tmp_path: Path) -> None:
+    made(tmp_path)
+    desired = load(tmp_path, "sandbox")
+    [connection] = desired.connections
+    assert connection.driver is Driver.POSTGRESQL
+    assert connection.server == Server("db.example.com", 5432, "crm", TlsMode.VERIFY_FULL)
+    assert connection.login == Login("env:DB_USER", "env:DB_PASSWORD", timedelta(minutes=10))
+    assert connection.plan_login == Login("env:PLAN_USER", "env:PLAN_PASSWORD", timedelta(seconds=90))
+    source = desired.audiences[0].source
+    assert isinstance(source.query, Query)
+    assert (source.files, source.query.connection) == ((), "warehouse")
+    assert source.query.leads_to == "postgresql://db.example.com:5432/crm"
+    assert source.place == source.query.place
+    assert (source.query.place.line, source.query.freshness_place.line) == (9, 10)
+
+
+def test_a_file_needs_no_login(tmp_path: Path) -> None:
+    made(tmp_path, "kind: Connection\nname: warehouse\ndriver: sqlite\nfile: crm.sqlite\n")
+    [connection] = load(tmp_path, "sandbox").connections
+    assert (connection.file, connection.server, connection.login) == ("crm.sqlite", None, Login())
+    assert connection.reading == connection.writing
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "said"),
+    [
+        ("host: db.example.com\n", "", "`host` is missing"),
+        ("driver: postgresql\n", "driver: mysql\n", "is not one of the allowed values"),
+        ("timeout: 10m\n", "file: crm.sqlite\n", "the driver postgresql has no `file`"),
+        ("timeout: 10m\n", "tls: disable\n", "without TLS, the password"),
+        ("user: env:DB_USER\n", "user: scott\n", "refer to the secret"),
+        ("host: db.example.com\n", "host: postgresql://db\n", "without a scheme"),
+        ("timeout: 10m\n", "port: 70000\n", "port"),
+        ("name: warehouse\n", "name: other\n", "there is no Connection of that name"),
+    ],
+)
+def test_a_connection_is_refused_if(tmp_path: Path, line: str, instead: str, said: str) -> None:
+    assert said in "".join(refused(tmp_path, WAREHOUSE.replace(line, instead)))
+
+
+def test_a_file_database_has_no_server(tmp_path: Path) -> None:
+    found = refused(tmp_path, WAREHOUSE.replace("driver: postgresql", "driver: duckdb\nfile: crm.duckdb"))
+    assert len([one for one in found if "the driver duckdb has no `" in one]) == 5
+    assert not [one for one in found if "`name`" in one]
+
+
+def test_localhost_needs_no_tls(tmp_path: Path) -> None:
+    made(tmp_path, WAREHOUSE.replace("host: db.example.com", "host: localhost\ntls: disable"))
+    [connection] = load(tmp_path, "sandbox").connections
+    assert connection.server == Server("localhost", 5432, "crm", TlsMode.DISABLE)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "said"),
+    [
+        ("    freshness: SELECT max(loaded_at) FROM customers\n", "", "`maxAge` needs a time"),
+        ("  maxAge: 36h\n", "  files: [a.csv]\n", "`source` has `files` and `query`"),
+        ("    connection: warehouse\n", "", "`connection` is missing from `query`"),
+        ("    connection: warehouse\n", "    connection: warehose\n", "did you mean `warehouse`?"),
+        ("  query:\n", "  quer:\n", "unknown key"),
+    ],
+)
+def test_a_query_is_refused_if(tmp_path: Path, line: str, instead: str, said: str) -> None:
+    assert said in "".join(refused(tmp_path, source=SOURCE.replace(line, instead)))
+
+
+def test_a_source_needs_rows(tmp_path: Path) -> None:
+    assert "`files` is missing from `source`" in refused(tmp_path, source="source: {where: 'true'}\n")[0]
+
+
+def test_a_connection_that_nothing_uses_is_noted(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (project.folder / "connections.yaml").write_text(WAREHOUSE)
+    notes = load(tmp_path, "sandbox").notes
+    assert [one for one in notes if "no audience uses this connection" in one]
+
+
+def test_connections_stay_in_their_environment_and_belong_to_admins(tmp_path: Path) -> None:
+    project = made(tmp_path)
+    contents = {one.name: one.read_bytes() for one in project.folder.glob("*.yaml")}
+    assert "connections.yaml" not in promotable(contents, "environments/sandbox")
+    assert "environments/sandbox/connections.yaml" in reserved(tmp_path)
