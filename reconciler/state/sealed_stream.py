@@ -127,22 +127,26 @@ class SealingSink:
         self._pending = bytearray()
 
     def write(self, data: bytes, /) -> int:
-        """Seal all full pieces except the last one: only the end shows which piece is the last."""
-        self._pending += data
-        while len(self._pending) > PIECE:
-            self._put(self._pending[:PIECE], last=False)
-            del self._pending[:PIECE]
+        """Seal a full piece once more follows: only the end shows which piece is the last."""
+        rest = memoryview(data)
+        while rest:
+            if len(self._pending) == PIECE:
+                self._put(last=False)
+            room = PIECE - len(self._pending)
+            self._pending += rest[:room]
+            rest = rest[room:]
         return len(data)
 
     def flush(self) -> None:
         """Nothing can be sealed before its piece is full."""
 
     def finish(self) -> None:
-        self._put(self._pending, last=True)
+        self._put(last=True)
 
-    def _put(self, piece: bytearray, *, last: bool) -> None:
+    def _put(self, *, last: bool) -> None:
         nonce = _nonce(self._prefix, self._number, last=last)
-        self._target.write(self._cipher.encrypt(nonce, piece, None))
+        self._target.write(self._cipher.encrypt(nonce, self._pending, None))
+        self._pending.clear()
         self._number += 1
 
 

@@ -148,6 +148,28 @@ def test_the_header_names_the_key_by_a_digest() -> None:
     assert header_of(SealedKind.EXPORT, WHOLE) is None
 
 
+def test_no_more_than_a_piece_is_held_in_memory() -> None:
+    """However large the file is."""
+    sizes: list[int] = []
+
+    class Watched(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            sizes.append(size if size is not None else -1)
+            return super().read(size)
+
+        def write(self, data: bytes, /) -> int:
+            sizes.append(len(data))
+            return super().write(data)
+
+    target, plain = Watched(), Watched()
+    with sealing(KEY, SNAPSHOT, NAME, target) as sink:
+        sink.write(THREE)
+        assert len(target.getvalue()) == FRONT + 2 * (PIECE + TAG)
+    unseal(KEY, SNAPSHOT, NAME, Watched(target.getvalue()), plain)
+    assert plain.getvalue() == THREE
+    assert 0 < min(sizes) <= max(sizes) == PIECE + TAG
+
+
 def test_equal_files_are_never_equal_when_sealed() -> None:
     one, other = sealed(b"members"), sealed(b"members")
     assert one[-23:] != other[-23:]
