@@ -68,6 +68,11 @@ RUNS = (
     Run("bucket", pytest("tests/property/test_converges_over_a_bucket.py"), {"BUCKET_HISTORIES": "5000"}),
     Run("contention", pytest("-s", "tests/e2e/test_two_runs_compete_for_the_lock.py"), {"CONTEND": "600"}),
     Run("outage", pytest("-s", "tests/e2e/test_a_store_that_fails_loses_nothing.py"), {"OUTAGE": "60"}),
+    Run(
+        "queries",
+        pytest("-s", "tests/unit/members/test_memory_does_not_grow_with_a_query.py"),
+        {"QUERY_ROWS": "20000000"},
+    ),
     Run("store", ("benchmarks/store.py", "--rounds", "2")),
 )
 

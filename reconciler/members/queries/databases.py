@@ -12,6 +12,7 @@ from reconciler.core.secret import Secret
 from reconciler.members.data_root import is_outside
 from reconciler.members.queries.installed import require
 from reconciler.members.queries.problems import QueryError, QueryProblem
+from reconciler.members.queries.reachable import require_reachable
 from reconciler.members.queries.session import Account, Limits, Session
 
 
@@ -66,6 +67,7 @@ class Databases:
 
                 if connection.server is None:
                     raise ConfigurationError(f"connection {connection.name} names no server")
+                require_reachable(connection.server.host, connection.server.port)
                 account = Account(self.fetch(role.login.user), self.fetch(role.login.password))
                 return PostgresqlSession(connection.server, account, limits)
             case _:

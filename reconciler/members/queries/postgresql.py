@@ -14,7 +14,6 @@ from reconciler.members.database import literal
 from reconciler.members.queries.guard import Statement
 from reconciler.members.queries.moments import moment
 from reconciler.members.queries.problems import QueryError, QueryProblem
-from reconciler.members.queries.reachable import require_reachable
 from reconciler.members.queries.session import Account, Limits, Rows
 from reconciler.members.watcher import WATCHER
 
@@ -47,13 +46,12 @@ _CLASSES: Mapping[str, QueryProblem] = {
 
 
 class PostgresqlSession:
-    """Implements `Session` over one connection."""
+    """Implements `Session` over one connection, to a server that can be reached."""
 
     def __init__(self, server: Server, account: Account, limits: Limits) -> None:
         import adbc_driver_manager as adbc
         import adbc_driver_postgresql
 
-        require_reachable(server.host, server.port)
         self._limits = limits
         self._open = contextlib.ExitStack()
         library = adbc_driver_postgresql._driver_path()  # noqa: SLF001 - no other name for it

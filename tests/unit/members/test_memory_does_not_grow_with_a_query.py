@@ -1,0 +1,55 @@
+"""The rows of a query are never in memory together. `QUERY_ROWS` sets their number."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from support import query_memory
+from support.databases import INSTALLED, PASSWORD, READER, postgresql, write_duckdb, write_sqlite
+
+ROWS = int(os.environ.get("QUERY_ROWS", "100000"))
+MOST = 96
+"""Megabytes that ten times the rows may need more: batches, and what libraries keep of them."""
+NUMBERS = {
+    "sqlite": (
+        "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < {rows})"
+        " SELECT {items} FROM t"
+    ),
+    "duckdb": "SELECT {items} FROM range(1, {rows} + 1) AS t(n)",
+    "postgresql": "SELECT {items} FROM generate_series(1, {rows}) AS t(n)",
+}
+ITEMS = "'person' || n || '@a-rather-long-domain.example.com' AS email, n AS id"
+SCRIPT = Path(query_memory.__file__)
+
+
+def peak(folder: Path, driver: str, port: int, rows: int) -> int:
+    """Return the most memory of a process that brings so many rows, in megabytes."""
+    sql = NUMBERS[driver].format(rows=rows, items=ITEMS)
+    environ: Mapping[str, str] = os.environ | {"user": READER, "password": PASSWORD}
+    words = [sys.executable, str(SCRIPT), str(folder), driver, str(port), sql]
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, check=True)
+    brought, megabytes = map(int, done.stdout.split())
+    assert brought == rows
+    return megabytes
+
+
+def compared(folder: Path, driver: str, port: int = 0) -> None:
+    few, many = (peak(folder, driver, port, rows) for rows in (ROWS // 10, ROWS))
+    sys.stdout.write(f"{driver}: {few} MB with {ROWS // 10:,} rows, {many} MB with {ROWS:,}\n")
+    assert many - few < MOST
+
+
+def test_of_a_file(tmp_path: Path) -> None:
+    write_sqlite(tmp_path / "crm.sqlite", [(None, 1, "2026-11-01")])
+    write_duckdb(tmp_path / "crm.duckdb", [(None, 1, "2026-11-01")])
+    for driver in ("sqlite", "duckdb"):
+        compared(tmp_path, driver)
+
+
+@pytest.mark.skipif(not INSTALLED, reason="PostgreSQL is not installed (apt-get install postgresql)")
+def test_of_postgresql(tmp_path: Path) -> None:
+    with postgresql() as server:
+        compared(tmp_path, "postgresql", server.port)
