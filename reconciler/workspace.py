@@ -194,7 +194,7 @@ class Workspace:
     def databases(self) -> Databases:
         """Return the databases of sources, with the logins of this command; secrets are read on demand."""
         roles = {one.name: self._role(one) for one in self.desired.connections}
-        return Databases(roles, lambda reference: self.access().places.fetch(reference))
+        return Databases(roles, lambda reference: self.access().places.fetch(reference), self.root)
 
     def verifier(self, fetch: Callable[[SnapshotRef], str], key: bytes) -> "SnapshotVerifier":
         """Return a verifier of snapshots with this key; the caller closes it."""

@@ -32,12 +32,13 @@ class TlsMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a database server answers."""
+    """Where a database server answers. `ca_file` is relative to the project; "" for the system's."""
 
     host: str
     port: int
     database: str
     tls: TlsMode = TlsMode.VERIFY_FULL
+    ca_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

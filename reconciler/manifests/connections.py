@@ -31,6 +31,7 @@ def _server(value: dict[str, Any]) -> Server:
         port=int(value.get("port", DEFAULT_PORT)),
         database=value["database"],
         tls=TlsMode(value.get("tls", TlsMode.VERIFY_FULL)),
+        ca_file=value.get("caFile", ""),
     )
 
 

@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from reconciler.members.queries.databases import Databases
 SQL_PLACE = SourceLocation("audiences/a.yaml", 5, 10)
 FRESHNESS_PLACE = SourceLocation("audiences/a.yaml", 6, 16)
 INSTALLED = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+CERTIFICATES = Path(__file__).parents[1] / "faults" / "certificates"
 ADMIN, READER = "postgres", "reader"
 PASSWORD = "not-a-secret"
 Row = tuple[str | None, int | None, str]
@@ -84,6 +86,24 @@ class PostgresqlServer:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def serves(self, certificate: str) -> None:
+        """Offer TLS with a certificate of the tests."""
+        for name in (certificate, "key.pem"):
+            file = self.folder / name
+            shutil.copy(CERTIFICATES / name, file)
+            file.chmod(0o600)
+            if os.getuid() == 0:
+                shutil.chown(file, "postgres", "postgres")
+        for name, value in (
+            ("ssl_cert_file", self.folder / certificate),
+            ("ssl_key_file", self.folder / "key.pem"),
+            ("ssl", "on"),
+        ):
+            self.admin(f"ALTER SYSTEM SET {name} = '{value}'")
+        self.admin("SELECT pg_reload_conf()")
+        while self.admin("SHOW ssl_cert_file") != str(self.folder / certificate):
+            time.sleep(0.02)
+
     def write(self, rows: Sequence[Row]) -> None:
         """Replace the table of customers, and let the reader read it."""
         self.admin(
@@ -99,12 +119,14 @@ class PostgresqlServer:
         host: str = "127.0.0.1",
         port: int = 0,
         time_limit: timedelta = timedelta(minutes=1),
+        tls: TlsMode = TlsMode.DISABLE,
+        ca_file: str = "",
     ) -> Databases:
-        server = Server(host, port or self.port, "postgres", TlsMode.DISABLE)
+        server = Server(host, port or self.port, "postgres", tls, ca_file)
         login = Login("env:USER", "env:PASSWORD", time_limit)
         connection = DatabaseConnection("crm", Driver.POSTGRESQL, server=server, login=login)
         secrets = {"env:USER": Secret(user), "env:PASSWORD": Secret(password)}
-        return Databases({"crm": connection.writing}, secrets.__getitem__)
+        return Databases({"crm": connection.writing}, secrets.__getitem__, CERTIFICATES)
 
 
 def _values(rows: Sequence[Row]) -> str:

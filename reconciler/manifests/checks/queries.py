@@ -8,7 +8,7 @@ from reconciler.manifests.suggestions import choices, printable_names
 from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument
 
 _OF_FILES = ("file",)
-_OF_SERVERS = ("host", "port", "database", "tls", "user", "password", "plan")
+_OF_SERVERS = ("host", "port", "database", "tls", "caFile", "user", "password", "plan")
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -30,6 +30,10 @@ def _connection(one: ManifestDocument) -> Iterator[Issue]:
         if key in one.root.keys:
             remedy = "remove it, or choose another `driver`"
             yield _flaw(one, (key,), f"the driver {driver} has no `{key}`", remedy)
+    mode = one.text_of("tls") or TlsMode.VERIFY_FULL
+    if mode != TlsMode.VERIFY_FULL and one.text_of("caFile"):
+        problem = f"`caFile` is not used with `tls: {mode}`"
+        yield _flaw(one, ("caFile",), problem, "remove it, or write `tls: verify-full`")
     if one.text_of("tls") == TlsMode.DISABLE and one.text_of("host") not in _HERE | {""}:
         problem = "without TLS, the password and the members can be read on the way to this host"
         yield _flaw(one, ("tls",), problem, "write verify-full or require; disable is for localhost")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
 
-from reconciler.core.database import DatabaseRole, Driver
+from reconciler.core.database import DatabaseRole, Driver, Server
 from reconciler.core.errors import AuthenticationError, ConfigurationError
 from reconciler.core.secret import Secret
 from reconciler.members.data_root import is_outside
@@ -22,10 +22,14 @@ def _no_secret(_: str) -> Secret:
 
 @dataclass(frozen=True, slots=True)
 class Databases:
-    """The logins in use, by the name of their connection. `fetch` reads the secret of a reference."""
+    """The logins in use, by the name of their connection. `fetch` reads the secret of a reference.
+
+    `project` is the root that certificate files are relative to.
+    """
 
     roles: Mapping[str, DatabaseRole] = field(default_factory=dict)
     fetch: Callable[[str], Secret] = _no_secret
+    project: Path = Path()
 
     def driver(self, name: str) -> Driver:
         return self.roles[name].connection.driver
@@ -50,6 +54,15 @@ class Databases:
         finally:
             session.close()
 
+    def _authorities(self, server: Server) -> str:
+        """Return the file of the authorities that are trusted, in libpq's words."""
+        if not server.ca_file:
+            return "system"
+        file = (self.project / server.ca_file).resolve()
+        if not file.is_file():
+            raise QueryError(QueryProblem.NO_AUTHORITY)
+        return str(file)
+
     def _opened(self, role: DatabaseRole, data: Path, folder: Path, check: Callable[[], None]) -> Session:
         connection, limits = role.connection, Limits(role.login.time_limit, check)
         require(connection.driver)
@@ -65,11 +78,11 @@ class Databases:
             case Driver.POSTGRESQL:
                 from reconciler.members.queries.postgresql import PostgresqlSession
 
-                if connection.server is None:
+                if (server := connection.server) is None:
                     raise ConfigurationError(f"connection {connection.name} names no server")
-                require_reachable(connection.server.host, connection.server.port)
+                require_reachable(server.host, server.port)
                 account = Account(self.fetch(role.login.user), self.fetch(role.login.password))
-                return PostgresqlSession(connection.server, account, limits)
+                return PostgresqlSession(server, account, limits, self._authorities(server))
             case _:
                 assert_never(connection.driver)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from reconciler.core.database import Server
+from reconciler.core.database import Server, TlsMode
 from reconciler.members.database import literal
 from reconciler.members.queries.guard import Statement
 from reconciler.members.queries.moments import moment
@@ -48,7 +48,7 @@ _CLASSES: Mapping[str, QueryProblem] = {
 class PostgresqlSession:
     """Implements `Session` over one connection, to a server that can be reached."""
 
-    def __init__(self, server: Server, account: Account, limits: Limits) -> None:
+    def __init__(self, server: Server, account: Account, limits: Limits, authorities: str) -> None:
         import adbc_driver_manager as adbc
         import adbc_driver_postgresql
 
@@ -57,7 +57,7 @@ class PostgresqlSession:
         library = adbc_driver_postgresql._driver_path()  # noqa: SLF001 - no other name for it
         try:
             database = self._open.enter_context(
-                adbc.AdbcDatabase(driver=library, uri=_address(server, account))
+                adbc.AdbcDatabase(driver=library, uri=_address(server, account, authorities))
             )
             self._connection = self._open.enter_context(adbc.AdbcConnection(database))
         except adbc.Error as error:
@@ -151,8 +151,8 @@ class PostgresqlSession:
             yield prepared
 
 
-def _address(server: Server, account: Account) -> str:
-    """Return a connection string of libpq."""
+def _address(server: Server, account: Account, authorities: str) -> str:
+    """Return a connection string of libpq. `authorities` is a file, or `system`."""
     parts = {
         "host": server.host,
         "port": str(server.port),
@@ -160,6 +160,7 @@ def _address(server: Server, account: Account) -> str:
         "user": account.user.reveal(),
         "password": account.password.reveal(),
         "sslmode": server.tls.value,
+        **({"sslrootcert": authorities} if server.tls is TlsMode.VERIFY_FULL else {}),
         "connect_timeout": str(CONNECTING),
         "client_encoding": "UTF8",
         "application_name": "criteo-reconciler",

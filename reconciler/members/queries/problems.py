@@ -24,6 +24,7 @@ class QueryProblem(Enum):
     NO_DATABASE = ("the file is not a database of this kind", "check `file` and `driver` of the connection")
     NO_HOST = ("the host name has no address", "check `host` of the connection")
     UNREACHABLE = ("no server answers at this host and port", "check `host` and `port`, and the firewall")
+    NO_AUTHORITY = ("there is no file of that name in the project", "check `caFile` of the connection")
     LOGIN = (
         "the server refused the login or its TLS mode",
         "check `user`, `password`, `database` and `tls` of the connection; `reconciler doctor` tries each",

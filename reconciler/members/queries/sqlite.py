@@ -5,6 +5,8 @@ a driver of Arrow guesses the type from the first rows. SQLite can also be stopp
 """
 
 import contextlib
+import errno
+import os
 import re
 import sqlite3
 import time
@@ -42,9 +44,11 @@ _PROBLEMS = {
     sqlite3.SQLITE_CANTOPEN: QueryProblem.NO_FILE,
     sqlite3.SQLITE_BUSY: QueryProblem.BUSY,
     sqlite3.SQLITE_LOCKED: QueryProblem.BUSY,
-    sqlite3.SQLITE_FULL: QueryProblem.BUSY,
     sqlite3.SQLITE_ERROR: QueryProblem.INVALID,
 }
+
+_NO_ROOM = {"SQLITE_IOERR_WRITE", "SQLITE_IOERR_TRUNCATE", "SQLITE_IOERR_FSYNC"}
+"""Only the copy is written: the working folder has no room for it."""
 
 
 class SqliteSession:
@@ -208,4 +212,6 @@ def _translated() -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         label = str(getattr(error, "sqlite_errorname", ""))
+        if code == sqlite3.SQLITE_FULL or label in _NO_ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
         raise QueryError(_PROBLEMS.get(code, QueryProblem.OTHER), label) from None

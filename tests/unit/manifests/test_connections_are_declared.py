@@ -81,6 +81,7 @@ def test_a_file_needs_no_login(tmp_path: Path) -> None:
         ("driver: postgresql\n", "driver: mysql\n", "is not one of the allowed values"),
         ("timeout: 10m\n", "file: crm.sqlite\n", "the driver postgresql has no `file`"),
         ("timeout: 10m\n", "tls: disable\n", "without TLS, the password"),
+        ("timeout: 10m\n", "tls: require\ncaFile: ca.pem\n", "`caFile` is not used with `tls: require`"),
         ("user: env:DB_USER\n", "user: scott\n", "refer to the secret"),
         ("host: db.example.com\n", "host: postgresql://db\n", "without a scheme"),
         ("timeout: 10m\n", "port: 70000\n", "port"),

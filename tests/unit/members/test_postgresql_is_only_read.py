@@ -9,7 +9,7 @@ import pytest
 from support.databases import INSTALLED, READER, PostgresqlServer, Row, postgresql, query
 from support.source_project import CUSTOMER, EMAIL, TODAY, Project, make
 
-from reconciler.core.database import DatabaseRole
+from reconciler.core.database import DatabaseRole, TlsMode
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.model import Hashing
 from reconciler.core.secret import Secret
@@ -174,6 +174,22 @@ def test_doctor_tries_each_link_until_one_does_not_hold(tmp_path: Path, server: 
     assert links(tmp_path, server.databases(port=1)) == [holds[0], ("address", no_port)]
     no_host = "crm: the host name has no address"
     assert links(tmp_path, server.databases(host="db.invalid")) == [holds[0], ("address", no_host)]
+
+
+def test_a_server_is_authenticated_by_its_certificate(tmp_path: Path, server: PostgresqlServer) -> None:
+    def login(certificate: str, tls: TlsMode, ca_file: str = "") -> str:
+        server.serves(certificate)
+        databases = server.databases(host="localhost", tls=tls, ca_file=ca_file)
+        return dict(links(tmp_path, databases))["login"]
+
+    accepted = "accepted, and the session only reads"
+    refused = "crm: the server refused the login or its TLS mode"
+    assert login("good.pem", TlsMode.VERIFY_FULL, "authority.pem") == accepted
+    assert login("good.pem", TlsMode.VERIFY_FULL) == refused
+    assert login("elsewhere.pem", TlsMode.VERIFY_FULL, "authority.pem") == refused
+    assert login("elsewhere.pem", TlsMode.REQUIRE) == accepted
+    missing = "crm: there is no file of that name in the project"
+    assert login("good.pem", TlsMode.VERIFY_FULL, "none.pem") == missing
 
 
 def test_a_login_without_its_secret_is_a_finding(tmp_path: Path, server: PostgresqlServer) -> None:

@@ -1,7 +1,10 @@
 """A query of a database is one statement that reads, and its rows are members as those of files are."""
 
+import resource
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +14,7 @@ from support.databases import SQL_PLACE, Row, database, query, write_duckdb, wri
 from support.source_project import CUSTOMER, EMAIL, TODAY, Project, make, never
 
 from reconciler.core.database import Driver
-from reconciler.core.errors import CancelledError, ConfigurationError
+from reconciler.core.errors import CancelledError, ConfigurationError, StorageError
 from reconciler.core.members import AudienceRequest
 from reconciler.core.model import Hashing
 from reconciler.members.data_root import LocalFolder
@@ -35,6 +38,18 @@ ROWS: list[Row] = [
 FOREVER = (
     "WITH RECURSIVE t(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM t) SELECT max(i) AS email, 1 AS id FROM t"
 )
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Within, no file of this process can grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
 
 drivers = pytest.mark.parametrize("driver", FILES, ids=str)
 
@@ -283,3 +298,18 @@ def test_two_audiences_with_one_query_share_its_rows(tmp_path: Path, driver: Dri
             assert len([*project.work.rglob("queries/*.parquet")]) == runs
         assert not engine.identify(audiences).files
     assert not [*project.work.rglob("*.parquet")]
+
+
+@drivers
+def test_a_full_disk_is_no_fault_of_the_query(tmp_path: Path, driver: Driver) -> None:
+    """The file of the rows, or SQLite's copy of them, has no room."""
+    sql = "SELECT hex(randomblob(40000)) AS email, id FROM customers"
+    if driver is Driver.DUCKDB:
+        sql = "SELECT email || md5(CAST(n AS VARCHAR)) AS email, n AS id FROM customers, range(2000) AS t(n)"
+    project = crm(
+        tmp_path, driver, [(f"p{number}@example.com", number, "2026-01-01") for number in range(1, 60)], sql
+    )
+    with project.engine() as engine, largest_file(200_000):
+        request = AudienceRequest(project.audience, ((EMAIL, Hashing.NONE),))
+        with pytest.raises(StorageError, match=r"larger than this process may write|is full"):
+            engine.build([request], TODAY, lambda _: None)
