@@ -17,6 +17,8 @@ from reconciler.members.queries.session import Limits, Rows
 from reconciler.members.watcher import WATCHER
 
 MEMORY = "512MB"
+_MAGIC = b"DUCK"
+"""What stands in each database after its first checksum."""
 _PROBLEMS: tuple[tuple[type[duckdb.Error], QueryProblem], ...] = (
     (duckdb.CatalogException, QueryProblem.UNKNOWN_NAME),
     (duckdb.BinderException, QueryProblem.UNKNOWN_NAME),
@@ -57,7 +59,7 @@ class DuckDbSession:
         try:
             self._database = duckdb.connect(str(file), read_only=True, config=settings)
         except duckdb.Error:
-            raise QueryError(QueryProblem.NO_DATABASE) from None
+            raise QueryError(QueryProblem.IN_USE if _is_ours(file) else QueryProblem.NO_DATABASE) from None
         locked = {
             "TimeZone": "'UTC'",
             "python_enable_replacements": "false",
@@ -137,6 +139,11 @@ class DuckDbSession:
         except duckdb.Error as error:
             self._limits.check()
             raise QueryError(QueryProblem.TIME if over.is_set() else _problem(error)) from None
+
+
+def _is_ours(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(12)[8:] == _MAGIC
 
 
 def _problem(error: duckdb.Error) -> QueryProblem:

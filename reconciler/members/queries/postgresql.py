@@ -74,7 +74,7 @@ class PostgresqlSession:
 
     def moment(self, statement: Statement, today: date) -> datetime:
         self._set_today(statement, today)
-        return moment(self._answer(statement.with_today(_PARAMETER)))
+        return moment(self._answer(_text(statement)))
 
     def missing_rights(self, tables: tuple[str, ...], /) -> tuple[str, ...]:
         return tuple(one for one in tables if self._is_missing(one))
@@ -95,7 +95,7 @@ class PostgresqlSession:
     @contextlib.contextmanager
     def rows(self, statement: Statement, today: date) -> Iterator[Rows]:
         self._set_today(statement, today)
-        with self._streamed(statement.with_today(_PARAMETER)) as reader:
+        with self._streamed(_text(statement)) as reader:
             found: list[QueryError] = []
             schema = reader.schema
             stream = _recorded(reader, _numbered(schema), self._limits, found)
@@ -105,7 +105,7 @@ class PostgresqlSession:
         import pyarrow
 
         self._set_today(statement, today)
-        with self._prepared(statement.with_today(_PARAMETER)) as prepared, _translated():
+        with self._prepared(_text(statement)) as prepared, _translated():
             return pyarrow.schema(prepared.execute_schema())
 
     def _begin(self) -> None:
@@ -149,6 +149,11 @@ class PostgresqlSession:
         with adbc.AdbcStatement(self._connection) as prepared:
             prepared.set_sql_query(sql)
             yield prepared
+
+
+def _text(statement: Statement) -> str:
+    """Return the text for the driver, which puts it between brackets: a comment at its end must end too."""
+    return f"{statement.with_today(_PARAMETER)}\n"
 
 
 def _address(server: Server, account: Account, authorities: str) -> str:

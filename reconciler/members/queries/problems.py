@@ -22,6 +22,10 @@ class QueryProblem(Enum):
         "check `file` of the connection, and data.root",
     )
     NO_DATABASE = ("the file is not a database of this kind", "check `file` and `driver` of the connection")
+    IN_USE = (
+        "the database is open in another process, or of another version of DuckDB",
+        "run again when it is closed, or write it with the installed version",
+    )
     NO_HOST = ("the host name has no address", "check `host` of the connection")
     UNREACHABLE = ("no server answers at this host and port", "check `host` and `port`, and the firewall")
     NO_AUTHORITY = ("there is no file of that name in the project", "check `caFile` of the connection")

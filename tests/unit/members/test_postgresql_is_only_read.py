@@ -45,6 +45,7 @@ def server(running: PostgresqlServer) -> PostgresqlServer:
 
 
 def crm(tmp_path: Path, databases: Databases, sql: str = SQL, freshness: str = "") -> Project:
+    tmp_path.mkdir(exist_ok=True)
     return make(tmp_path).queries(databases, query(sql, freshness))
 
 
@@ -206,3 +207,9 @@ def test_nothing_of_a_password_is_printed(server: PostgresqlServer) -> None:
     assert isinstance(role, DatabaseRole)
     assert "not-a-secret" not in repr(server.databases())
     assert date(2026, 11, 24) == TODAY
+
+
+def test_a_statement_may_end_in_a_comment(tmp_path: Path, server: PostgresqlServer) -> None:
+    fresh = "SELECT date '2026-11-01' -- fixed"
+    assert len(crm(tmp_path, server.databases(), f"{SQL}; -- of all", fresh).emails()) == 2
+    assert len(crm(tmp_path / "b", server.databases(), f"{SQL} -- of all").emails()) == 2

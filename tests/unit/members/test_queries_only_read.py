@@ -2,6 +2,8 @@
 
 import resource
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -313,3 +315,25 @@ def test_a_full_disk_is_no_fault_of_the_query(tmp_path: Path, driver: Driver) ->
         request = AudienceRequest(project.audience, ((EMAIL, Hashing.NONE),))
         with pytest.raises(StorageError, match=r"larger than this process may write|is full"):
             engine.build([request], TODAY, lambda _: None)
+
+
+WRITER = "import duckdb, sys; made = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+
+
+def test_a_database_that_another_process_writes_is_in_use(tmp_path: Path) -> None:
+    project = crm(tmp_path, Driver.DUCKDB, ROWS)
+    words = [sys.executable, "-c", WRITER, str(project.root / "crm.duckdb")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout
+        writer.stdout.readline()
+        assert "open in another process" in project.refusal()
+        writer.communicate()
+    assert len(project.emails()) == 2
+
+
+@drivers
+def test_a_statement_may_end_in_a_comment(tmp_path: Path, driver: Driver) -> None:
+    assert (
+        len(crm(tmp_path, driver, ROWS, f"{SQL} -- of all", "SELECT date('2026-11-01') -- fixed").emails())
+        == 2
+    )
