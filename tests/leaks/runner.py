@@ -216,6 +216,15 @@ class LeakRunner:
             found |= {f"{what} in {place}" for what in received}
         return found
 
+    def kept_in_state(self) -> set[str]:
+        """Return each trace of a marker in the state, which is sealed; some refusals plant markers there."""
+        state = (one for one in (self.folder / ".reconciler/state").rglob("*") if one.is_file())
+        return {
+            f"{what} in {file.relative_to(self.root)}"
+            for file in state
+            for what in self.markers.found_in(file.read_bytes())
+        }
+
     def open_to_others(self) -> list[str]:
         """Return folders with personal data that other users can enter."""
         homes = [self.folder / home for home in PERSONAL if home.startswith(".")]

@@ -84,6 +84,7 @@ def test_in_success(runner, name):
         assert ended.code == (*odd, CODES.get(name, 0))[0], ended.text
     runner.run(*first, "-v", injections=injections, terminal=True)
     silent(runner)
+    assert runner.kept_in_state() == set()
 
 
 @pytest.mark.parametrize("case", REFUSALS)
@@ -99,6 +100,17 @@ def test_in_a_refusal(runner, case):
         assert "This is a bug" not in ended.text
     assert row.code in codes
     silent(runner)
+
+
+def test_a_state_that_is_not_sealed_is_found(tmp_path):
+    """The project of these tests names a `snapshotKey`."""
+    runner = leak_project(tmp_path)
+    manifest = runner.folder / "environments" / "sandbox" / "environment.yaml"
+    manifest.write_text(manifest.read_text().replace(', snapshotKey: "env:RECONCILER_SNAPSHOT_KEY"', ""))
+    runner.run("apply", "sandbox", "--yes")
+    assert any(
+        "a person in project/.reconciler/state/sandbox/snapshots/" in one for one in runner.kept_in_state()
+    )
 
 
 @pytest.mark.parametrize("leak", LEAKS)
