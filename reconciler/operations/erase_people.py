@@ -19,8 +19,10 @@ from reconciler.core.errors import Finding, ReconcilerError
 from reconciler.core.find import StoredRole, StoredSet, stored_sets
 from reconciler.core.members import EMPTY_SNAPSHOT, AudienceRequest, ErasedRows
 from reconciler.core.model import HASHINGS, Address, Audience, IdentifierType
+from reconciler.core.overridden import with_overrides
 from reconciler.core.ownership import not_ours
 from reconciler.core.plan.forgotten import credential_of_account
+from reconciler.core.plan.lost_access import lost_to_erasure
 from reconciler.core.plan.observed import Departure, ErasedAtAddress
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, StateReader, StateWriter
 from reconciler.core.remote import Segment
@@ -130,14 +132,18 @@ def removals(
     engine: MemberEngine,
     now: datetime,
 ) -> ErasureAtCriteo:
-    """Return the erased members of all segments at Criteo: also replaced, forgotten and paused ones."""
+    """Return the erased members of all segments at Criteo: also replaced, forgotten and paused ones.
+
+    A missing segment holds nobody, unless so many are missing that access may be lost.
+    """
     resources, head = state.resources(), state.head()
     quiet, name = desired.environment.api.grace_period, desired.environment.name
     leaving = {one.address: [*_departures(one, engine, now, quiet)] for one in resources}
     holding = [one for one in resources if leaving[one.address]]
     if not holding:
         return ErasureAtCriteo((), ())
-    there = listed(reachable(desired, holding, readers), holding, frozenset())
+    there = listed(reachable(desired, resources, readers), resources, frozenset())
+    lost = tuple(lost_to_erasure(with_overrides(desired, now.date(), None), resources, there, now.date()))
     segments = {one.id: one for many in there.values() for one in many}
     credentials = {spec.address: spec.credential for spec in desired.segments}
     found: list[ErasedAtAddress] = []
@@ -156,7 +162,7 @@ def removals(
         if departing and not wrong:
             other = credential_of_account(desired, resource.current.key.account_id)
             found.append(ErasedAtAddress(at, credentials.get(at, other), departing))
-    return ErasureAtCriteo(tuple(found), tuple(problems))
+    return ErasureAtCriteo(tuple(found), (*lost, *problems))
 
 
 def _departures(

@@ -1,8 +1,9 @@
 """A whole environment in memory: manifests as values, fakes as edges, and runs that may crash."""
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from support.fakes import members as source
 from support.fakes.clock import FakeClock
@@ -12,10 +13,12 @@ from support.fakes.members import Found, ListFile, MemoryEngine, People, Row
 from support.fakes.state import MemoryStore
 
 from reconciler.apply import ApplyContext, Report, apply
+from reconciler.apply.erase import remove_erased
 from reconciler.apply.readings import store_readings
 from reconciler.core.adoption import Adoption
 from reconciler.core.credential import Application, Credential
 from reconciler.core.desired_state import DesiredState
+from reconciler.core.erasure import ErasedType, ErasureList, ErasureRequest, Erasures, requested
 from reconciler.core.events import Event
 from reconciler.core.lifecycle import MovedAudience, RemovedAudience
 from reconciler.core.model import (
@@ -29,11 +32,14 @@ from reconciler.core.model import (
     IdentifierType,
     ListKind,
     RepairMode,
+    Retention,
     SegmentKey,
     SegmentSpec,
     Source,
     SourceLocation,
 )
+from reconciler.core.overridden import with_overrides
+from reconciler.core.override import Override
 from reconciler.core.plan.deadline import before_deadline
 from reconciler.core.plan.model import Plan
 from reconciler.core.plan.observed import TeardownEnd
@@ -41,6 +47,7 @@ from reconciler.core.plan.planner import create_plan
 from reconciler.core.plan.teardown import create_teardown
 from reconciler.core.ports import StateReader, StateWriter
 from reconciler.core.state.ownership_tag import tag, with_tag
+from reconciler.operations.erase_people import ErasurePlan, ErasureResult, carry_out, places
 from reconciler.operations.observe import LoadedState, observe
 from reconciler.operations.observe_teardown import observe_teardown
 from reconciler.operations.read_sources import NO_READINGS, EarlierReadings
@@ -120,10 +127,13 @@ class InMemoryEnvironment:
     removed: tuple[RemovedAudience, ...] = ()
     moved: tuple[MovedAudience, ...] = ()
     repair: RepairMode = RepairMode.ASK
+    overrides: tuple[Override, ...] = ()
+    keep: Retention | None = None
+    _erasable: dict[str, frozenset[str]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.criteo = FakeCriteo(self.clock, account_ids=("1001", "1002"))
-        self.store = MemoryStore(invent=lambda size: b"k" * size, keep=None)
+        self.store = MemoryStore(invent=lambda size: b"k" * size, keep=self.keep, now=self.clock.now)
         self.engine = MemoryEngine()
 
     def desired(self) -> DesiredState:
@@ -142,14 +152,16 @@ class InMemoryEnvironment:
         specs = tuple(self._spec(address, wish) for address, wish in sorted(self.wishes.items()))
         adoptions = tuple(one for address, one in self.adoptions.items() if address in self.wishes)
         credential = Credential(CREDENTIAL, Application("clientCredentials", "env:ID", "env:SECRET"))
-        return DesiredState(
+        declared = DesiredState(
             environment,
             (credential,),
             specs,
             removed=self.removed,
             moved=self.moved,
             adoptions=adoptions,
+            overrides=self.overrides,
         )
+        return with_overrides(declared, self.clock.now().date(), None)
 
     def _spec(self, address: Address, wish: DesiredSegment) -> SegmentSpec:
         audience = Audience(
@@ -190,6 +202,8 @@ class InMemoryEnvironment:
     def _sources(self) -> None:
         """Return the sources: every identifier type has the same members, under other names."""
         self.engine.broken = self.broken
+        if self._erasable:
+            self.engine.erasures = self.store.saved_erasures
         wanted = {wish.kind for wish in self.wishes.values()}
         held = (one.key for resource in self.store.saved_resources.values() for one in resource.segments)
         listed = wanted | {(key.identifier_type, key.hashing) for key in held}
@@ -265,8 +279,16 @@ class InMemoryEnvironment:
 
     def members(self, address: Address) -> frozenset[str]:
         """Return the desired members of an address."""
-        kept = self.people[address.audience] - self.kept_out(address.audience)
+        kept = self.people[address.audience] - self.kept_out(address.audience) - self.erased
         return self.wire(kept, self.wishes[address].kind)
+
+    @property
+    def erased(self) -> frozenset[str]:
+        """Return the people whose identifiers are on the erasure list of the state."""
+        if not self._erasable:
+            return frozenset()
+        known = {one for erased in self.store.saved_erasures.content.erased for one in erased.digests}
+        return frozenset(person for person, digests in self._erasable.items() if digests <= known)
 
     def plan(self, counted: Container[Address] = ()) -> Plan:
         self._sources()
@@ -344,7 +366,10 @@ class InMemoryEnvironment:
             return self._applied(planned, state)
 
     def _applied(self, planned: Plan, state: StateWriter) -> Report:
-        tools = ApplyContext(
+        return apply(planned, self._observed.resources, self._tools(state), serial)
+
+    def _tools(self, state: StateWriter) -> ApplyContext:
+        return ApplyContext(
             api=self.desired().environment.api,
             state=state,
             engine=self.engine,
@@ -353,7 +378,38 @@ class InMemoryEnvironment:
             clock=self.clock,
             emit=self.emit,
         )
-        return apply(planned, self._observed.resources, tools, serial)
+
+    def erase(self, people: frozenset[str], kinds: Iterable[Kind]) -> ErasureResult:
+        """Erase people, of whom any of these identifiers may be known, and resume what is pending."""
+        self._sources()
+        with self.store.lock("erase") as state:
+            planned = self._planned_erasure(state, people, kinds)
+            readers, tools = {CREDENTIAL: self.criteo.reader}, self._tools(state)
+            resources = {one.address: one for one in state.resources()}
+            remove = partial(remove_erased, tools, self.environment, resources)
+            return carry_out(planned, self.desired(), state, readers, remove, self.clock)
+
+    def _planned_erasure(
+        self, state: StateReader, people: frozenset[str], kinds: Iterable[Kind]
+    ) -> ErasurePlan:
+        """Return the plan of an erasure. Its list has the digests of identifiers as the fakes write them."""
+        before = state.erasures()
+        listed = before if before.keys else ErasureList(Erasures(keys=1), (b"k" * 32,))
+        found = {one.identifier_type: set(one.digests) for one in listed.content.erased}
+        for person in people:
+            forms = {(kind[0], one) for kind in kinds for one in self.wire(frozenset({person}), kind)}
+            forms.add((MATCHED[0], person))
+            for form in forms:
+                found.setdefault(form[0], set()).add(listed.digest(form))
+            self._erasable[person] = frozenset(map(listed.digest, forms))
+        erased = tuple(ErasedType(one, (Hashing.NONE,), tuple(sorted(found[one]))) for one in sorted(found))
+        listed = replace(listed, content=replace(listed.content, erased=erased))
+        self.engine.erasures = listed
+        if people or not listed.is_pending:
+            lines = tuple(tuple(sorted(self._erasable[person])) for person in sorted(people))
+            request = ErasureRequest(self.clock.now(), lines, places(state, self.engine))
+            listed = requested(listed, request)
+        return ErasurePlan(listed, self.engine, len(people))
 
     def die(self) -> None:
         """Simulate a lost machine: only the state remains."""

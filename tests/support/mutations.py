@@ -242,9 +242,8 @@ def gone_is_fine(change: Any, sight: Any) -> Any:
     return None if known and known not in sight.segments else change
 
 
-def without_successors(desired: Any, observed: Any) -> tuple[Any, Any]:
-    alone = {at: replace(one, replacement=None) for at, one in observed.resources.items()}
-    return desired, replace(observed, resources=alone)
+def without_successors(wanted: Any, resources: Any, accounts: Any) -> tuple[Any, ...]:
+    return wanted, [replace(one, replacement=None) for one in resources], accounts
 
 
 # ---- 6. Order

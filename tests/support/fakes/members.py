@@ -168,15 +168,21 @@ class MemoryEngine:
         )
 
     def _matches(self, people: People, name: str, kind: Kind) -> ListMatches:
+        """A row with an erased identifier is in no audience, so no list finds or excludes it."""
         found = people.found.get(name, Found())
+        excluded = found.excluded.get(kind, frozenset())
         return ListMatches(
             *kind,
-            found=self.snapshot(found.members),
-            excluded=self.snapshot(found.excluded.get(kind, frozenset())),
+            found=self.snapshot(self._listable(found.members)),
+            excluded=self.snapshot(excluded - self._on_list(excluded, kind)),
             rows=found.rows,
             empty=found.empty,
             malformed=found.malformed,
         )
+
+    def _listable(self, members: frozenset[str]) -> frozenset[str]:
+        """Lists are matched by a phone number."""
+        return members - self._on_list(members, (IdentifierType.PHONE_NUMBER, Hashing.SHA256))
 
     def _list(
         self, file: ListFile, declared: Exclusion, kind: IdentifierType, matches: ListMatches

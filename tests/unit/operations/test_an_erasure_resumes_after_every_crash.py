@@ -1,24 +1,18 @@
 """A person in five audiences, one forgotten and one with a pending transfer, and kills at each step."""
 
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
 
 import pytest
 from support.fakes.crash import Crash
 from support.in_memory_environment import (
-    CREDENTIAL,
     EMAIL,
     CrashAt,
     DesiredSegment,
     InMemoryEnvironment,
 )
 
-from reconciler.apply import ApplyContext
-from reconciler.apply.erase import remove_erased
-from reconciler.core.erasure import ErasedType, ErasureList, ErasureRequest, Erasures
-from reconciler.core.model import Address, Hashing, Retention
-from reconciler.operations.erase_people import ErasurePlan, carry_out, places
+from reconciler.core.model import Address, Guards, Retention
+from reconciler.operations.erase_people import ErasureResult
 
 pytestmark = pytest.mark.promise("private")
 
@@ -46,34 +40,10 @@ def environment() -> InMemoryEnvironment:
     return made
 
 
-def erase(made: InMemoryEnvironment) -> None:
+def erase(made: InMemoryEnvironment) -> ErasureResult:
     """Resume what the state says is pending, or begin."""
-    with made.store.lock("test") as state:
-        listed = state.erasures()
-        if not listed.is_pending:
-            keyed = ErasureList(Erasures(keys=1), (b"k" * 32,))
-            digest = keyed.digest((EMAIL[0], ANN))
-            erased = (ErasedType(EMAIL[0], (Hashing.NONE,), (digest,)),)
-            listed = replace(keyed, content=replace(keyed.content, erased=erased))
-            made.engine.erasures = listed
-            request = ErasureRequest(made.clock.now(), ((digest,),), places(state, made.engine))
-            listed = replace(listed, content=replace(listed.content, requests=(request,)))
-        made.engine.erasures = listed
-        readers = {CREDENTIAL: made.criteo.reader}
-        desired = made.desired()
-        tools = ApplyContext(
-            api=desired.environment.api,
-            state=state,
-            engine=made.engine,
-            readers=readers,
-            writers={CREDENTIAL: made.criteo.writer},
-            clock=made.clock,
-            emit=made.emit,
-        )
-        resources = {one.address: one for one in state.resources()}
-        remove = partial(remove_erased, tools, "test", resources)
-        result = carry_out(ErasurePlan(listed, made.engine, 1), desired, state, readers, remove, made.clock)
-        assert result.problems == ()
+    pending = made.store.saved_erasures.is_pending
+    return made.erase(frozenset() if pending else frozenset({"ann"}), [EMAIL])
 
 
 def holders(made: InMemoryEnvironment) -> list[str]:
@@ -109,6 +79,25 @@ def test_the_person_is_gone_after_the_next_run() -> None:
         assert not made.store.saved_erasures.is_pending
     assert holders(made) == []
     assert steps > 20
+
+
+def test_an_erasure_is_not_complete_while_access_is_lost() -> None:
+    made = environment()
+    made.guards = Guards()
+    made.criteo.hidden = {"1001"}
+    result = erase(made)
+    assert "access may be lost" in result.problems[0].problem
+    assert made.store.saved_erasures.is_pending
+    made.criteo.hidden.clear()
+    assert erase(made).problems == ()
+    assert holders(made) == []
+
+
+def test_a_segment_that_was_deleted_holds_nobody() -> None:
+    made = environment()
+    made.guards = Guards()
+    made.criteo.delete(made.store.saved_resources[Address("email", "a")].current.segment_id)
+    assert erase(made).problems == ()
 
 
 def test_others_stay_and_a_source_that_still_has_the_person_does_not_bring_them_back() -> None:
