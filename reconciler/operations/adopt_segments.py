@@ -7,7 +7,7 @@ from datetime import datetime
 from reconciler.core.adoption import Adoption, AdoptionContext, Baseline, adopted_resource, why_not
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.members import EMPTY_SNAPSHOT, AudienceRequest, SnapshotRef
+from reconciler.core.members import EMPTY_SNAPSHOT, AudienceRequest, DropReason, SnapshotRef
 from reconciler.core.model import Address, SegmentSpec, Source, SourceLocation
 from reconciler.core.ports import MemberEngine
 from reconciler.core.remote import Segment
@@ -81,11 +81,23 @@ def _assumed(
         target = built[request.audience.name]
         if isinstance(target, ConfigurationError):
             found[one.address] = target.findings or (Finding(str(one.place), target.problem, target.remedy),)
+        elif target[request.kinds[0]].dropped(DropReason.ERASED):
+            found[one.address] = (_erased_members(one),)
         elif members := target[request.kinds[0]].members:
             found[one.address] = members
         else:
             found[one.address] = (_no_members(one, request.kinds[0][0]),)
     return found
+
+
+def _erased_members(one: Adoption) -> Finding:
+    """The state stores no erased member, so it could not remove them."""
+    return Finding(
+        str(one.address),
+        f"the file of assumed members has erased members, and segment {one.segment_id} may hold them",
+        "remove them with the tool that filled the segment, and from the file; or set `baseline: replace` "
+        f"({one.place}), and delete the old segment at Criteo",
+    )
 
 
 def _no_members(one: Adoption, identifier_type: str) -> Finding:

@@ -282,3 +282,16 @@ def test_without_the_document_the_name_is_in_use(world: InMemoryEnvironment) -> 
     [blocked] = world.plan().blocked
     assert blocked.cause is Cause.NAME
     assert not any(isinstance(change, Create) for change in world.plan().changes)
+
+
+def test_a_file_with_an_erased_member_is_not_assumed(world: InMemoryEnvironment) -> None:
+    """The state stores no erased member, so it could not remove one from the segment."""
+    segment = another_tools(world, Baseline.ASSUME)
+    world.erase(frozenset("x"), [world.wishes[ADDRESS].kind])
+    [blocked] = world.plan().blocked
+    assert blocked.finding.where == str(ADDRESS)
+    assert f"has erased members, and segment {segment.id} may hold them" in blocked.finding.problem
+    assert not world.plan().changes
+    world.adoptions[ADDRESS] = replace(world.adoptions[ADDRESS], baseline=Baseline.REPLACE)
+    assert not world.run().errors
+    assert world.store.saved_resources[ADDRESS].current.segment_id != segment.id
