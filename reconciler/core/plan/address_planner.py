@@ -21,7 +21,7 @@ from reconciler.core.plan.changes import (
     attribute_changes,
     beyond_tag,
 )
-from reconciler.core.plan.losses import excess, loss
+from reconciler.core.plan.losses import excess, loss, was_filled
 from reconciler.core.plan.names import is_retired, replacement_name, retired_name
 from reconciler.core.plan.observed import MemberDiff
 from reconciler.core.plan.reasons import (
@@ -112,7 +112,7 @@ def _is_to_be_repaired(context: AddressContext, resource: ResourceState, current
     """
     if context.repair is not RepairMode.AUTO or not resource.can_keep(current, context.spec.key):
         return False
-    earlier = any(one.segment.members_unknown_before for one in resource.retired)
+    earlier = any(was_filled(one.segment) for one in resource.retired)
     filled = excess(current, context.statistics.get(current.segment_id), context.now)
     return filled is not None and not earlier and resource.replacement is None
 

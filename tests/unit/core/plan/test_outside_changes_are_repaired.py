@@ -3,12 +3,13 @@
 import pytest
 from support.in_memory_environment import DesiredSegment, InMemoryEnvironment
 
-from reconciler.core.model import Address, RepairMode
+from reconciler.core.adoption import Adoption, Baseline
+from reconciler.core.model import Address, IdentifierType, RepairMode, SourceLocation
 from reconciler.core.plan.changes import AttributeChange, Refill, Replace
 from reconciler.core.plan.drift import Drift, OutsideChange
 from reconciler.core.plan.losses import MemberCounts, is_filled
 from reconciler.core.plan.reasons import FilledOutside
-from reconciler.core.remote import SharingStatus
+from reconciler.core.remote import NewSegment, SharingStatus
 
 pytestmark = pytest.mark.promise("converges")
 
@@ -109,6 +110,21 @@ def test_a_segment_is_replaced_for_its_count_once(world: InMemoryEnvironment) ->
     plan = world.plan(EVERYTHING)
     assert plan.changes == ()
     assert "Criteo counts more identifiers than were sent: offsite/one" in "\n".join(plan.notes)
+
+
+def test_a_segment_that_replaced_an_adopted_one_is_repaired_too() -> None:
+    made = InMemoryEnvironment(wishes={ONE: DesiredSegment("Gold")}, people={"one": frozenset("abc")})
+    made.repair = RepairMode.AUTO
+    theirs = made.criteo.add("1001", NewSegment("Theirs", "", "7", IdentifierType.EMAIL), {"theirs"})
+    place = SourceLocation("adopt.yaml", 1, 1)
+    made.adoptions[ONE] = Adoption(ONE, theirs.id, Baseline.REPLACE, place)
+    made.run()
+    made.clock.advance(A_DAY)
+    filled = fill(made)
+    [change] = made.plan(EVERYTHING).changes
+    assert filled != theirs.id
+    assert isinstance(change, Replace)
+    assert change.reason == FilledOutside(filled)
 
 
 def test_without_the_setting_a_filled_segment_is_only_noted(world: InMemoryEnvironment) -> None:
