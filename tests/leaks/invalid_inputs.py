@@ -4,12 +4,13 @@ import csv
 import gzip
 import shutil
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
-from leaks.markers import MARKERS
+from leaks.markers import MARKERS, Person
 from leaks.project import edit, people
 from leaks.runner import LeakRunner
 
@@ -154,12 +155,40 @@ def _foreign(runner: LeakRunner) -> None:
     shutil.rmtree(runner.folder / ".reconciler" / "state")
 
 
+def _suppressing(runner: LeakRunner, persons: Sequence[Person]) -> None:
+    people(runner, persons, name="opt-outs.csv")
+    lists = '{lists: [{name: opt-outs, files: ["opt-outs.csv"], columns: {Email: email}}]}'
+    edit(runner, HOME, "guards:", f"suppress: {lists}\nguards:")
+
+
+def suppressed(persons: Sequence[Person], code: int) -> InvalidInput:
+    return InvalidInput(code, lambda one: _suppressing(one, persons), SOURCES)
+
+
+def overridden(days: int, code: int) -> InvalidInput:
+    """Shrink the source beyond its limit. The last day of an override is so many days from today."""
+
+    def corrupt(runner: LeakRunner) -> None:
+        people(runner, MARKERS.people[:9])
+        expires = datetime.now(UTC).date() + timedelta(days=days)
+        document = f'address: buyers\nguards: {{maxShrink: 100%}}\nreason: x\nexpires: "{expires}"\n'
+        folder = runner.folder / "environments" / "sandbox"
+        (folder / "overrides.yaml").write_text(f"kind: Override\n{document}")
+
+    return InvalidInput(code, corrupt, SOURCES)
+
+
 REFUSALS: Mapping[str, InvalidInput] = {
     # guards and people that can't be sent
     "a shrink past the limit": InvalidInput(5, lambda one: people(one, MARKERS.people[:9])),
     "an empty source": InvalidInput(5, lambda one: people(one, ())),
     "only people that can't be sent": InvalidInput(5, lambda one: people(one, MARKERS.misfits)),
     "segments that the state doesn't know": InvalidInput(5, _foreign),
+    # suppression lists and overrides, also where nothing is refused
+    "opt-outs that are members": suppressed(MARKERS.people[4:6], 0),
+    "opt-outs without a row": suppressed((), 5),
+    "a shrink that an override lets pass": overridden(1, 0),
+    "a shrink that an expired override lets pass no more": overridden(-1, 5),
     # sources
     "no header line": source(lambda text: text.partition(b"\n")[2]),
     "another separator": source(lambda text: text.replace(b",", b";"), 0),
