@@ -65,7 +65,7 @@ pictures: $(READY)  ## docs/pictures: a plan at a terminal, and its HTML page; n
 	$(BIN)/python -m tools.pictures
 
 coverage: $(READY)  ## 100 % of the core's branches
-	HISTORIES=60 REBUILDS=20 TEARDOWNS=20 LIVES=20 ADOPTIONS=20 $(BIN)/coverage run -m pytest -q $(CORE_TESTS)
+	HISTORIES=60 REBUILDS=20 TEARDOWNS=20 EVENTS=60 $(BIN)/coverage run -m pytest -q $(CORE_TESTS)
 	$(BIN)/coverage report
 
 lint: lint-format lint-style lint-types lint-imports  ## side by side with `make --jobs 2 lint`

@@ -1,11 +1,12 @@
 """Histories in which segments of another tool are adopted, by runs that end well or badly."""
 
 import re
+from dataclasses import replace
 
 import hypothesis.strategies as st
-from hypothesis.stateful import initialize, rule
+from hypothesis.stateful import rule
 from support.fakes.criteo import FakeSegment
-from support.simulation import ADDRESSES, PEOPLE, Simulation, Step, declarations, one_person, steps
+from support.simulation import ADDRESSES, PEOPLE, Simulation, steps
 
 from reconciler.core.adoption import Adoption, Baseline
 from reconciler.core.errors import Finding
@@ -32,34 +33,6 @@ class Adopts(Simulation):
     def __init__(self) -> None:
         super().__init__()
         self.handed_over: dict[str, frozenset[str]] = {}
-
-    run_beside_another = run_beside_a_stranger = begin = None
-
-    @initialize(
-        first=st.lists(declarations, max_size=1),
-        handed=st.lists(handovers, min_size=1, max_size=3),
-        size=st.integers(1, 3),
-        merges=st.booleans(),
-        invalid=st.sampled_from(["nobody", "p0"]),
-        run=st.booleans(),
-    )
-    def take_over(
-        self, first: list[Step], handed: list[Step], size: int, merges: bool, invalid: str, run: bool
-    ) -> None:
-        """`merges`: Criteo takes all forms of an e-mail for one member."""
-        if merges:
-            self.world.criteo.member = one_person
-        self.world.criteo.accepts = lambda identifier: not identifier.endswith(invalid)
-        self.world.batch_size = size
-        self._do(first)
-        if run and first:
-            self.run_in_peace([])
-        self.hand_over_more(handed)
-
-    @rule(handed=st.lists(handovers, min_size=1, max_size=2))
-    def hand_over_more(self, handed: list[Step]) -> None:
-        for _, *given in handed:
-            self.hand_over(*given)
 
     def hand_over(self, address: Address, baseline: Baseline, held: frozenset[str], name: str) -> None:
         """Another tool filled a segment, and stops. `name` is that of the audience, or another one."""
@@ -110,21 +83,43 @@ class Adopts(Simulation):
                 return before - self._accepted(self.world.wire(self.world.assumed[address], kind))
         return before
 
+    def _cannot_be_read(self, address: Address) -> bool:
+        """A file with erased members is not assumed: the state could not remove them."""
+        waiting = address in self.world.adoptions and address not in self.world.store.saved_resources
+        erased = waiting and self.world.assumed[address] & self.world.erased
+        return super()._cannot_be_read(address) or bool(erased)
+
     def _sends_what_is_needed(self, change: SegmentChange) -> None:
         """All wanted members are sent to an adopted segment, until they were acknowledged once."""
         resource = self.world.store.saved_resources.get(change.spec.address)
-        adopted = resource and any(one.segment_id in self.handed_over for one in resource.segments)
-        if not adopted:
+        held = resource.current if resource else None
+        if not held or held.segment_id not in self.handed_over or held.completed_size is not None:
             super()._sends_what_is_needed(change)
 
+    def _unreported(self, segment: FakeSegment, change: SegmentChange) -> int:
+        """No state knows which of the wanted members another tool has sent."""
+        transfer = change.steps.transfer
+        assert transfer
+        wanted = self._accepted(self.world.engine.members(transfer.target))
+        return super()._unreported(segment, change) + len(wanted & self._strays(segment))
+
     def _holds_who_is_wanted(self, segment: FakeSegment, address: Address) -> None:
-        wanted, strays = self._accepted(self.world.members(address)), self._strays(segment)
-        assert wanted <= segment.members <= wanted | strays
+        """Beside the wanted members, there are unknown ones only where the state says so."""
+        beside = segment.members - self._accepted(self.world.members(address))
+        assert self._accepted(self.world.members(address)) <= segment.members
+        assert beside <= self._strays(segment)
         resource = self.world.store.saved_resources[address]
-        assert resource.current.members_unknown_before or not strays, "unknown members are not reported"
+        assert resource.current.members_unknown_before or not beside, "unknown members are not reported"
         assert not resource.replace_requested
+        document = self.world.adoptions.get(address)
+        if document and document.segment_id == segment.id:
+            assert document.baseline is not Baseline.REPLACE, "a segment that was to be replaced is kept"
 
     def _follow(self, finding: Finding, attempt: int) -> None:
+        if "`baseline: replace`" in finding.remedy:
+            at = Address.parse(finding.where)
+            self.world.adoptions[at] = replace(self.world.adoptions[at], baseline=Baseline.REPLACE)
+            return
         where = Address.parse(finding.where) if "/" in finding.where else None
         waiting = where in self.world.adoptions and where not in self.world.store.saved_resources
         if where and waiting and re.match(r"segment \d+|there is no segment \d+", finding.problem):

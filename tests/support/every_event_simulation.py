@@ -6,6 +6,7 @@ and go; erasures; hands at Criteo, and repairs; faults, crashes and other runs b
 
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import ClassVar
@@ -13,13 +14,16 @@ from typing import ClassVar
 import hypothesis.strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 from support.adoption_simulation import Adopts, handovers
-from support.exclusion_simulation import LIMIT, ListHistories, deliveries, suppression
+from support.exclusion_simulation import LIMIT, LISTED, ListHistories, deliveries, suppression
 from support.fakes.criteo import FakeSegment, Write
-from support.in_memory_environment import CrashAt, InMemoryEnvironment
-from support.lifecycle_simulation import LiveAndEnd, lives
+from support.in_memory_environment import SUPPRESSED, CrashAt, InMemoryEnvironment
+from support.lifecycle_simulation import LiveAndEnd, ids, lives
 from support.simulation import (
+    ACCOUNTS,
+    ADDRESSES,
     FAULTS,
     KINDS,
+    RETAILERS,
     Done,
     Simulation,
     Step,
@@ -34,12 +38,24 @@ from support.simulation import (
 )
 
 from reconciler.core.errors import Finding
+from reconciler.core.lifecycle import MembersEnd, SegmentEnd
 from reconciler.core.model import Address, RepairMode, Retention, SourceLocation
 from reconciler.core.override import EVERYTHING as ALL
 from reconciler.core.override import Override
-from reconciler.core.plan.changes import Change, Delete, Empty, Forget, Replace, kind_of
+from reconciler.core.plan.changes import (
+    Adopt,
+    Change,
+    Delete,
+    Empty,
+    Forget,
+    Replace,
+    SegmentChange,
+    Update,
+    kind_of,
+)
 from reconciler.core.plan.model import Plan
 from reconciler.core.plan.reasons import FilledOutside, RemovedAndKept, SegmentAdopted
+from reconciler.core.state.ownership_tag import tag_of
 
 SHRINK = 0.5
 ERASABLE = [f"p{number}" for number in range(5)]
@@ -54,6 +70,26 @@ LIMITS = {
 PASTED = re.compile(r'address: "(.+?)", guards: \{(\w+): ([\d.]+)(%?)\}.* expires: "([\d-]+)"')
 PLACE = SourceLocation("overrides.yaml", 1, 1)
 
+RUNS = frozenset(
+    {
+        "create", "update", "move", "replace", "refill", "forget",
+        "adopt: reuse", "adopt: assume", "adopt: replace",
+        "removed: keep, keep", "removed: remove, keep", "removed: keep, delete", "removed: remove, delete",
+        "audience paused", "environment paused", "protected",
+        "opt-out", "opt-out from a forgotten address", "opt-out from a paused address",
+        "blocked by a suppression list", "blocked by an exclusion list", "let pass by an override",
+        "erasure", "erasure resumed", "repair: replaced",
+    }
+)  # fmt: skip
+"""What the runs of many histories do, also in one and the same history."""
+KILLED = frozenset(
+    f"{one}, killed"
+    for one in (
+        "create", "update", "move", "replace", "erasure", "adopt: replace",
+        "removed: remove, keep", "removed: keep, delete",
+    )
+)  # fmt: skip
+
 overrides = st.one_of(
     steps("override", which, st.sampled_from(["address", "audience", ALL]), st.just("maxShrink"), which),
     steps("override", which, st.just("audience"), st.just("maxSuppressionShrink"), which),
@@ -65,7 +101,18 @@ repairs = st.one_of(
     steps("set_repair", st.sampled_from(RepairMode)),
     steps("clear_by_hand", which),
 )
-events = st.one_of(lives, lives, edits, handovers, deliveries, suppression, overrides, repairs, hands)
+ends = steps("end", which, st.sampled_from(MembersEnd), st.sampled_from(SegmentEnd))
+rekeyed = steps("rekey", which, st.sampled_from(KINDS), st.sampled_from(ACCOUNTS), st.sampled_from(RETAILERS))
+documents = st.one_of(
+    ends,
+    ends,
+    steps("move", which, st.sampled_from(ADDRESSES)),
+    handovers,
+    steps("protect", which, st.booleans()),
+)
+events = st.one_of(
+    lives, lives, lives, edits, handovers, st.one_of(suppression, deliveries), overrides, repairs, hands
+)
 some_events = st.lists(events, min_size=1, max_size=3)
 some_people = st.frozensets(st.sampled_from(ERASABLE), max_size=1)
 troubles = st.lists(
@@ -101,11 +148,11 @@ class EveryEvent(LiveAndEnd, Adopts, ListHistories):
         return InMemoryEnvironment(list_shrink=LIMIT, keep=Retention(3))
 
     @initialize(
-        first=st.lists(declarations, min_size=1, max_size=2),
+        first=st.lists(declarations, min_size=2, max_size=3),
         handed=st.lists(handovers, max_size=1),
         size=st.integers(1, 3),
         merges=st.booleans(),
-        run=st.booleans(),
+        run=st.sampled_from([True, True, False]),
     )
     def begin(
         self,
@@ -135,6 +182,39 @@ class EveryEvent(LiveAndEnd, Adopts, ListHistories):
     def events_and_trouble(self, made: list[Step], troubles: list[Trouble], then: list[Step]) -> None:
         self.run_in_trouble(made, troubles, then)
 
+    @rule(made=st.lists(documents, min_size=1, max_size=2), number=st.integers(0, 12), after=st.booleans())
+    def documents_are_applied(self, made: list[Step], number: int, after: bool) -> None:
+        """Killed on the way, or not at all if the number is too large, or 0."""
+        self.exports_are_whole()
+        self.run_and_crash(made, number, after)
+
+    @rule(number=which, ended=ends, killed=st.integers(0, 8), after=st.booleans())
+    def an_address_ends(self, number: int, ended: Step, killed: int, after: bool) -> None:
+        """Nothing stands against it."""
+        self.exports_are_whole()
+        self.world.criteo.audiences.clear()
+        self.run_in_peace([("protect", number, False)])
+        name, _, *given = ended
+        self.run_and_crash([(name, number, *given)], killed, after)
+
+    @rule(number=which, ended=st.one_of(ends, ends, rekeyed))
+    def a_protected_address_changes(self, number: int, ended: Step) -> None:
+        self.exports_are_whole()
+        self.run_in_peace([("protect", number, True)])
+        name, _, *given = ended
+        self.run_in_peace([(name, number, *given)])
+
+    def exports_are_whole(self) -> None:
+        super().exports_are_whole()
+        self.world.broken.clear()
+
+    @rule(number=which, person=st.sampled_from(LISTED), pause=st.sampled_from(["", "pause", "pause_all"]))
+    def somebody_opts_out(self, number: int, person: str, pause: str) -> None:
+        self.exports_are_whole()
+        self._do([(pause, number)[: 1 + (pause == "pause")]] if pause else [])
+        self.opt_out(person)
+        self.run_in_peace([])
+
     @rule(made=some_events, statistics=st.booleans())
     def events_are_applied(self, made: list[Step], statistics: bool) -> None:
         self.run_in_peace(made, statistics=statistics)
@@ -159,7 +239,7 @@ class EveryEvent(LiveAndEnd, Adopts, ListHistories):
         self.world.criteo.fault = self._noted(striking(troubles))
         self._erase(people)
 
-    def _erase(self, people: frozenset[str]) -> None:
+    def _erase(self, people: frozenset[str]) -> tuple[Finding, ...]:
         people = people if len(self.world.erased | people) <= 2 else frozenset()
         what = "erasure" if people else "erasure resumed"
         self.under_way = [what]
@@ -167,6 +247,7 @@ class EveryEvent(LiveAndEnd, Adopts, ListHistories):
         if done and not done.problems:
             self.happened[what] += 1
             self._erased_are_gone()
+        return done.problems if done else ()
 
     def override(self, number: int, selector: str, key: str, days: int) -> None:
         address = self._declared(number)
@@ -180,27 +261,21 @@ class EveryEvent(LiveAndEnd, Adopts, ListHistories):
     def fill_by_hand(self, number: int) -> None:
         """Others add members, once at each address: Criteo's counts show it where we know what we sent."""
         segment = self._one_of_ours(number)
-        resource = next((one for one in self._resources() if segment and self._has(one, segment)), None)
-        if segment is None or resource is None or any(self._is_filled(one) for one in resource.segments):
+        if segment is None:
             return
-        [holding] = [one for one in resource.segments if one.segment_id == segment.id]
-        if holding.members_unknown_before is None:
+        held = next(one.segments for one in self._resources() if segment.id in ids(one))
+        [holding] = [one for one in held if one.segment_id == segment.id]
+        if holding.members_unknown_before is None and not self.filled & {one.segment_id for one in held}:
             kind = (holding.key.identifier_type, holding.key.hashing)
             segment.members |= self.world.criteo.set_of(self.world.wire(INTRUDERS, kind))
             self.filled.add(segment.id)
-
-    def _has(self, resource: object, segment: FakeSegment) -> bool:
-        return segment.id in {one.segment_id for one in resource.segments}  # type: ignore[attr-defined]
-
-    def _is_filled(self, holding: object) -> bool:
-        return holding.segment_id in self.filled  # type: ignore[attr-defined]
 
     def set_repair(self, mode: RepairMode) -> None:
         self.world.repair = mode
 
     # ---- what must hold at every moment
 
-    def _attempted(self, act: object) -> Done | None:
+    def _attempted(self, act: Callable[[], Done]) -> Done | None:
         died = self.world.die
 
         def die() -> None:
@@ -208,11 +283,11 @@ class EveryEvent(LiveAndEnd, Adopts, ListHistories):
                 self.happened[f"{one}, killed"] += 1
             died()
 
-        self.world.die = die  # type: ignore[method-assign]
+        self.world.die = die
         try:
-            return super()._attempted(act)  # type: ignore[arg-type]
+            return super()._attempted(act)
         finally:
-            self.world.die = died  # type: ignore[method-assign]
+            self.world.die = died
             self.under_way = []
 
     def _planned(self, plan: Plan) -> None:
@@ -225,7 +300,7 @@ class EveryEvent(LiveAndEnd, Adopts, ListHistories):
                 assert not (isinstance(change, Replace) and protected), "a protected segment is replaced"
                 self._shrinks_within_its_limit(change)
 
-    def _kinds(self, plan: Plan) -> object:
+    def _kinds(self, plan: Plan) -> Iterator[str]:
         for change in plan.changes:
             yield self._kind(change)
         for address in plan.suppressed:
@@ -259,20 +334,24 @@ class EveryEvent(LiveAndEnd, Adopts, ListHistories):
             return f"removed: {document.members}, {document.segment}"
         return str(kind_of(change))
 
-    def _shrinks_within_its_limit(self, change: object) -> None:
+    def _shrinks_within_its_limit(self, change: SegmentChange) -> None:
         """Of a filled segment, half of the members may leave, unless an override lets more pass."""
-        address, transfer = change.spec.address, change.steps.transfer  # type: ignore[attr-defined]
+        address, transfer = change.spec.address, change.steps.transfer
         resource = self.world.store.saved_resources.get(address)
-        if not resource or not transfer or isinstance(change, Replace):
+        if not resource or not transfer or not isinstance(change, Update | Adopt):
             return
         holding = resource.current
-        if not holding.completed_size or holding.key != change.spec.key:  # type: ignore[attr-defined]
+        if not holding.completed_size or holding.key != change.spec.key:
             return
         known = self.world.engine.members(holding.confirmed)
         out = known - self.world.engine.members(transfer.target)
         size = max(holding.completed_size, len(known))
         if not holding.is_being_emptied and len(out) > SHRINK * size + 1e-6:
             assert self._is_overridden(address, "max_shrink"), "more members leave than the limit allows"
+
+    def _limit(self, address: Address, name: str) -> float:
+        overridden = name == SUPPRESSED and self._is_overridden(address, "max_suppression_shrink")
+        return 1.0 if overridden else super()._limit(address, name)
 
     def _is_overridden(self, address: Address, key: str) -> bool:
         today = self.world.clock.now().date()
@@ -337,16 +416,21 @@ class EveryEvent(LiveAndEnd, Adopts, ListHistories):
         self.world.criteo.hidden.clear()
         self._late_calls_land()
         self.world.repair = RepairMode.AUTO
-        for _ in range(3):
-            if self.world.store.saved_erasures.is_pending:
-                self.claimed.clear()
-                self._erase(frozenset())
+        self._complete_the_erasure()
         super().teardown()
         self._erased_are_gone()
         self._no_owner_has_two_segments()
 
+    def _complete_the_erasure(self) -> None:
+        for attempt in range(5):
+            if not self.world.store.saved_erasures.is_pending:
+                return
+            for finding in self._erase(frozenset()):
+                self._follow(finding, attempt)
+        raise AssertionError("an erasure is never complete")
+
     def _no_owner_has_two_segments(self) -> None:
-        ours = [one.current.segment_id for one in self._resources()]
+        ours = {one.current.segment_id for one in self._resources()} - self.claimed
         held = [one for segment_id in ours if (one := self.world.criteo.segment(segment_id))]
-        tags = [one.description.rpartition("[")[2] for one in held]
+        tags = [found for one in held if (found := tag_of(one.description))]
         assert len(tags) == len(set(tags)), "two segments have one ownership tag"

@@ -6,7 +6,6 @@ without blocking is said here once more, from what was delivered and sent alone.
 
 import re
 from collections.abc import Callable, Container, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -48,6 +47,11 @@ class Delivery:
     excluded: frozenset[str]
     kind: Kind
     empty: float
+
+    def without(self, erased: frozenset[str]) -> "Delivery":
+        """Return what the state may still know of it."""
+        left = (one - erased for one in (self.members, self.found, self.excluded))
+        return Delivery(*left, self.kind, self.empty)
 
 
 Delivered = Mapping[str, Delivery]
@@ -93,6 +97,7 @@ class ListHistories(Simulation):
     def __init__(self) -> None:
         super().__init__()
         self.possible: dict[Address, list[Delivered]] = {}
+        self.unsafe: set[Address] = set()
         self.whole: dict[str, ListFile] = {}
         self.whole_suppression: ListFile | None = None
 
@@ -241,7 +246,8 @@ class ListHistories(Simulation):
         if malformed > limit * (len(rows) - empty):
             return None
         for one in files.values():
-            if one.unreadable or not one.members or one.invalid > limit * (one.invalid + len(one.members)):
+            usable = one.members - self.world.erased
+            if one.unreadable or not usable or one.invalid > limit * (one.invalid + len(one.members)):
                 return None
         return {
             name: Delivery(
@@ -250,41 +256,46 @@ class ListHistories(Simulation):
                 frozenset(row.person for row in rows if row.match in one.members),
                 self.world.wishes[address].kind,
                 empty / len(rows),
-            )
+            ).without(self.world.erased)
             for name, one in files.items()
         }
 
     def _is_within(self, address: Address, before: Delivered, now: Delivered) -> bool:
-        named = self.world.named(address.audience)
-        sent = self.world.people[address.audience] - self.world.kept_out(address.audience)
         return all(
-            self._keeps_its_members(before[name], named)
-            and self._keeps_them_out(before[name], now[name], named, sent)
+            self._keeps_its_members(old, named, limit)
+            and self._keeps_them_out(old, now[name], named, self.world.people[address.audience] - out, limit)
+            for named in [self.world.named(address.audience)]
+            for out in [self.world.kept_out(address.audience) | self.world.erased]
             for name in before.keys() & now.keys()
+            for old in [before[name].without(self.world.erased)]
+            for limit in [self._limit(address, name)]
         )
 
-    def _keeps_its_members(self, before: Delivery, named: frozenset[str]) -> bool:
-        return len(before.members - named) <= self._limit(before.members)
+    def _limit(self, _address: Address, _name: str) -> float:
+        """Return the share of a list that may be missing."""
+        return self.world.list_shrink
+
+    def _keeps_its_members(self, before: Delivery, named: frozenset[str], limit: float) -> bool:
+        return len(before.members - named) <= limit * len(before.members) + 1e-6
 
     def _keeps_them_out(
-        self, before: Delivery, now: Delivery, named: frozenset[str], sent: frozenset[str]
+        self, before: Delivery, now: Delivery, named: frozenset[str], sent: frozenset[str], limit: float
     ) -> bool:
         """Check that sent members have left the list, up to the limit; no column is emptied."""
         released = len(before.excluded & sent) - len(before.found - named)
         same = before.kind == now.kind
-        return (not same or released <= self._limit(before.excluded)) and (
-            now.empty - before.empty <= self.world.list_shrink + 1e-6
-        )
+        within = released <= limit * len(before.excluded) + 1e-6
+        return (not same or within) and now.empty - before.empty <= limit + 1e-6
 
-    def _limit(self, people: frozenset[str]) -> float:
-        return self.world.list_shrink * len(people) + 1e-6
-
-    def _run(self, only: Container[Address] | None = None) -> None:
+    def _run(self, only: Container[Address] | None = None) -> Report | None:
         left_alone = self._left_alone()
-        with suppress(ConfigurationError):
+        try:
             report = super()._run(only)
-            if only is None and report and not report.errors:
-                self._opt_outs_have_left(left_alone)
+        except ConfigurationError:
+            return None
+        if only is None and report and not report.errors:
+            self._opt_outs_have_left(left_alone)
+        return report
 
     def _left_alone(self) -> set[str]:
         """Return the forgotten and retired segments without an unconfirmed request."""
@@ -305,22 +316,42 @@ class ListHistories(Simulation):
         for resource in self._resources():
             for holding in resource.segments:
                 segment = self.world.criteo.segment(holding.segment_id)
-                if segment and segment.id in left_alone:
+                safe = self._called(resource.address) not in self.unsafe
+                if segment and segment.id in left_alone and safe:
                     held = segment.members - self._strays(segment)
                     assert not held & self._wired(now.members), "an opt-out stays in a forgotten segment"
 
     def _planned(self, plan: Plan) -> None:
         super()._planned(plan)
+        unsafe = re.compile("list|suppressed members|column, which")
+        self.unsafe = {one.address for one in plan.blocked if unsafe.search(one.finding.problem)}
         for address in self.world.wishes:
             self._is_tried(address)
 
+    def _applied_at(self, address: Address) -> list[Delivered]:
+        """Return the lists that may count as last applied, also at an old address of this one."""
+        known = [one for one in self._resources() if self._called(one.address) == address]
+        old = [at for one in known for at in (one.address, *reversed(one.moved_from))]
+        found = next((self.possible[at] for at in (address, *old) if at in self.possible), [{}])
+        return self.possible.setdefault(address, list(found)) if known else [{}]
+
     def _is_tried(self, address: Address) -> None:
         """Record the lists that may count as last applied after this attempt, as it may crash."""
-        if address not in self.world.store.saved_resources:
-            self.possible[address] = [{}]
-        known, now = self.possible[address], self._delivered(address)
+        now = self._delivered(address)
+        known = self.possible[address] = self._applied_at(address)
         if now is not None and any(self._is_within(address, before, now) for before in known):
             known.append(now)
+
+    def _must_lose_suppressed(self, address: Address) -> bool:
+        """A list that can't be trusted removes nobody; the plan names its address, if its source is read."""
+        usable = address in self.world.wishes and self._delivered(address) is not None
+        lost = bool(self.ever_suppressed[address.audience] - self.world.named(address.audience))
+        unknown = lost and address.audience in self.world.broken
+        return usable and not unknown and address not in self.unsafe
+
+    def _cannot_be_read(self, address: Address) -> bool:
+        unusable = address in self.world.wishes and self._delivered(address) is None
+        return super()._cannot_be_read(address) or unusable or address in self.unsafe
 
     def _seen(self, write: Write) -> None:
         super()._seen(write)
@@ -329,13 +360,12 @@ class ListHistories(Simulation):
                 if write.segment.id in {
                     one.segment_id for one in (resource.current, resource.replacement) if one
                 }:
-                    self._is_sent_under_its_lists(resource.address)
+                    self._is_sent_under_its_lists(self._called(resource.address))
 
     def _is_sent_under_its_lists(self, address: Address) -> None:
         now = self._delivered(address)
         assert now is not None, "somebody is sent under a list that can't be used"
-        known = self.possible[address]
-        assert any(self._is_within(address, before, now) for before in known), (
+        assert any(self._is_within(address, before, now) for before in self._applied_at(address)), (
             "somebody is sent whom the list named"
         )
         self.possible[address] = [now]
@@ -350,6 +380,11 @@ class ListHistories(Simulation):
     # ---- the way out
 
     def _clean_run(self, counted: Container[Address] = ()) -> None:
+        self.exports_are_whole()
+        super()._clean_run(counted)
+
+    def exports_are_whole(self) -> None:
+        """Lists that can't be used are delivered once more."""
         file = self._suppression_list()
         if file.unreadable or file.invalid or (self.world.suppression and not file.members):
             self.deliver_suppression((self.whole_suppression or ListFile(frozenset())).members, 0)
@@ -360,7 +395,6 @@ class ListHistories(Simulation):
                 whole = self.whole.get(audience, ListFile(frozenset({KEEPER})))
                 self.world.lists.setdefault(audience, {})[OPT_OUTS] = whole
                 self._keep_somebody(audience)
-        super()._clean_run(counted)
 
     def _follow(self, finding: Finding, attempt: int) -> None:
         if re.search("exclusion list|suppression list", finding.problem):

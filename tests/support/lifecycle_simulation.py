@@ -1,17 +1,19 @@
 """Histories in which addresses move, end, are paused and protected, among other faults."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 import hypothesis.strategies as st
 from hypothesis.stateful import rule
 from support.fakes.criteo import Write
-from support.simulation import ADDRESSES, FAULTS, PEOPLE, Simulation, Step, Trouble, edits, steps, which
+from support.simulation import ADDRESSES, FAULTS, Simulation, Step, Trouble, edits, steps, which
 
 from reconciler.core.errors import Finding
 from reconciler.core.lifecycle import MembersEnd, MovedAudience, RemovedAudience, SegmentEnd, origins, selects
 from reconciler.core.model import Address, SourceLocation
+from reconciler.core.plan.changes import Delete, Empty
+from reconciler.core.plan.model import Plan
 from reconciler.core.state.resource import ResourceState
 
 PLACE = SourceLocation("changes.yaml", 1, 1)
@@ -46,7 +48,7 @@ class LiveAndEnd(Simulation):
 
     def __init__(self) -> None:
         super().__init__()
-        self.listed_ever: dict[str, frozenset[str]] = {}
+        self.emptied: set[str] = set()
 
     # ---- what people do
 
@@ -87,8 +89,6 @@ class LiveAndEnd(Simulation):
         self._ended(RemovedAudience(str(address), members, segment, PLACE))
 
     def _ended(self, document: RemovedAudience) -> None:
-        """From now on, a segment may be seen empty by a removal that is sent again."""
-        self.ever_suppressed |= {at.audience: frozenset(PEOPLE) for at in ADDRESSES}
         others = (one for one in self.world.removed if one.selector != document.selector)
         self.world.removed = (*others, document)
 
@@ -138,21 +138,35 @@ class LiveAndEnd(Simulation):
         if ours:
             self.world.criteo.audiences = {"Campaign": frozenset({ours[number % len(ours)]})}
 
-    def _keep_somebody(self, audience: str) -> None:
-        super()._keep_somebody(audience)
-        self.listed_ever[audience] = self.listed_ever.get(audience, frozenset()) | self.world.kept_out(
-            audience
-        )
-
     # ---- what is otherwise than where nothing ends or moves
 
     def _called(self, address: Address) -> Address:
-        """Return what an address of the state is called in the manifests."""
-        wishes = self.world.wishes
-        return next((to for to in wishes if address in origins(self.world.moved, to)), address)
+        """An address moves if no newer one of its chain, and not the new one itself, has segments."""
+        saved = self.world.store.saved_resources
+        for to in self.world.wishes:
+            old, there = [at for at in origins(self.world.moved, to) if at in saved], saved.get(to)
+            if address in old and (address in there.moved_from if there else old[0] == address):
+                return to
+        return address
+
+    def _may_be_emptied(self, write: Write) -> bool:
+        return write.segment.id in self.emptied or super()._may_be_emptied(write)
+
+    def _planned(self, plan: Plan) -> None:
+        """From now on, a batch that empties a segment may arrive, however often the documents change."""
+        super()._planned(plan)
+        for change in plan.changes:
+            if isinstance(change, Empty | Delete):
+                document = self._document(change.address)
+                assert document, "an address ends without a document"
+                if document.members is MembersEnd.REMOVE:
+                    self.emptied |= {*change.segment_ids}
+
+    def _document(self, address: Address) -> RemovedAudience | None:
+        return next((one for one in self.world.removed if selects(one.selector, address)), None)
 
     def _meant(self, write: Write) -> None:
-        owner = next((one for one in self._resources() if write.segment.id in _ids(one)), None)
+        owner = next((one for one in self._resources() if write.segment.id in ids(one)), None)
         assert owner, "a segment was written to that no address knows"
         if write.operation == "remove" and write.values <= self._wired(self.opted_out):
             return
@@ -161,26 +175,20 @@ class LiveAndEnd(Simulation):
             self._as_documented(write, address)
         elif self.world.all_paused or address.audience in self.world.paused:
             assert write.operation == "remove", "a paused address was changed"
-            assert write.values <= self._excluded_ever(), "somebody left a paused address who need not"
-        elif address == owner.address:
+            assert write.values <= self._suppressed_ever(), "somebody left a paused address who need not"
+        else:
             super()._meant(write)
 
-    def _excluded_ever(self) -> set[str]:
-        earlier, self.ever_suppressed = self.ever_suppressed, self.listed_ever
-        try:
-            return self._suppressed_ever()
-        finally:
-            self.ever_suppressed = earlier
-
     def _as_documented(self, write: Write, address: Address) -> None:
-        document = next((one for one in self.world.removed if selects(one.selector, address)), None)
+        document = self._document(address)
         assert document, "a forgotten segment was written to"
         assert not self.world.all_paused, "an address of a paused environment was ended"
         resource = self.world.store.saved_resources[address]
         assert not resource.protected, "a protected segment was emptied or deleted"
         if write.operation == "delete":
             assert document.segment is SegmentEnd.DELETE
-            assert document.members is MembersEnd.KEEP or write.segment.members == set()
+            emptied = write.segment.members <= self._strays(write.segment)
+            assert document.members is MembersEnd.KEEP or emptied, "a segment is deleted with a member"
             built_on = frozenset[str]().union(*self.world.criteo.audiences.values())
             assert write.segment.id not in built_on, "a segment was deleted that an audience is built on"
         else:
@@ -208,11 +216,6 @@ class LiveAndEnd(Simulation):
         else:
             super()._follow(finding, attempt)
 
-    def _suppressed_have_left(self, quiet: Iterable[str]) -> None:
-        paused = self.world.all_paused or self.world.paused
-        if not paused:
-            super()._suppressed_have_left(quiet)  # type: ignore[arg-type]
-
     # ---- what must hold at the end
 
     def teardown(self) -> None:
@@ -235,10 +238,10 @@ class LiveAndEnd(Simulation):
         assert resource is None or document.segment is SegmentEnd.KEEP, "a deleted address is still known"
         for holding in resource.segments if resource and document.members is MembersEnd.REMOVE else ():
             segment = self.world.criteo.segment(holding.segment_id)
-            assert segment is None or segment.members == set(), "a member stays"
+            assert segment is None or segment.members <= self._strays(segment), "a member stays"
 
 
-def _ids(resource: ResourceState) -> set[str]:
+def ids(resource: ResourceState) -> set[str]:
     return {one.segment_id for one in resource.segments}
 
 
@@ -306,11 +309,11 @@ def a_paused_address_is_sent_nothing() -> None:
 
 
 EXAMPLES: tuple[Callable[[], None], ...] = (
-    a_move_is_completed_wherever_it_was_killed,
     a_removal_from_a_paused_address_does_not_move_it,
     a_removed_address_is_emptied,
     a_segment_in_use_is_not_deleted,
     a_protected_segment_is_not_emptied,
     a_paused_address_is_sent_nothing,
+    a_move_is_completed_wherever_it_was_killed,
 )
 """Histories that show the purpose of each rule, as plain calls."""

@@ -6,6 +6,7 @@ A rule never draws on the way, so that a history that once failed can be written
 import re
 from collections.abc import Callable, Container, Iterable
 from itertools import count
+from typing import TypeVar
 
 import hypothesis.strategies as st
 import pytest
@@ -75,6 +76,7 @@ crowds = st.frozensets(st.sampled_from(PEOPLE), min_size=1)
 few = st.frozensets(st.sampled_from(PEOPLE), max_size=2)
 Step = tuple[object, ...]
 """The name of a method and what it is given."""
+Done = TypeVar("Done")
 
 
 def steps(what: str, *given: st.SearchStrategy[object]) -> st.SearchStrategy[Step]:
@@ -142,6 +144,20 @@ def flights(resources: Iterable[ResourceState]) -> dict[str, tuple[InFlightBatch
         for segment_id, one in moving
         if one and one.in_flight
     }
+
+
+def striking(troubles: list[Trouble]) -> Callable[[str], str | None]:
+    """Return what makes each trouble happen once."""
+    pending = list(troubles)
+
+    def fault(operation: str) -> str | None:
+        for at, (kind, calm, what) in enumerate(pending):
+            if kind == operation:
+                pending[at : at + 1] = [(kind, calm - 1, what)] if calm else []
+                return None if calm else what
+        return None
+
+    return fault
 
 
 class Simulation(RuleBasedStateMachine):
@@ -391,16 +407,7 @@ class Simulation(RuleBasedStateMachine):
         """`then`: what happens before the run notices."""
         self._do(made)
         self.world.criteo.delay, self.world.criteo.answers_in = delay, answers_in
-        pending = list(troubles)
-
-        def fault(operation: str) -> str | None:
-            for at, (kind, calm, what) in enumerate(pending):
-                if kind == operation:
-                    pending[at : at + 1] = [(kind, calm - 1, what)] if calm else []
-                    return None if calm else what
-            return None
-
-        self.world.criteo.fault = self._noted(fault)
+        self.world.criteo.fault = self._noted(striking(troubles))
         self._run()
         self._do(then)
 
@@ -441,11 +448,14 @@ class Simulation(RuleBasedStateMachine):
         report = self._run(None if only is None else {self._declared(only)})
         if only is None and report and not report.errors:
             plan = self.world.plan()
-            unread = {one.address.audience for one in plan.blocked if one.cause is Cause.SOURCE}
-            assert unread <= self.world.broken, "a source that can be read blocks an address"
+            for one in plan.blocked:
+                assert one.cause is not Cause.SOURCE or self._cannot_be_read(one.address), "no cause to block"
             waiting = {address_of(change) for change in plan.changes}
             assert waiting <= self.blocked, "a healthy address waits for a blocked one"
             self._suppressed_have_left(quiet)
+
+    def _cannot_be_read(self, address: Address) -> bool:
+        return address.audience in self.world.broken
 
     def _quiet_segments(self) -> set[str]:
         """Those with no unconfirmed request."""
@@ -458,11 +468,15 @@ class Simulation(RuleBasedStateMachine):
         """Also from segments of addresses with an unreadable source."""
         for resource in self._resources():
             segment = self.world.criteo.segment(resource.current.segment_id)
-            if resource.address in self.world.wishes and segment and segment.id in quiet:
+            address = self._called(resource.address)
+            if self._must_lose_suppressed(address) and segment and segment.id in quiet:
                 kind = (resource.current.key.identifier_type, resource.current.key.hashing)
-                out = self.world.wire(self.world.kept_out(resource.address.audience), kind)
+                out = self.world.wire(self.world.kept_out(address.audience), kind)
                 held = segment.members - self._strays(segment)
                 assert not held & self.world.criteo.set_of(out), "suppressed people stay in a segment"
+
+    def _must_lose_suppressed(self, address: Address) -> bool:
+        return address in self.world.wishes
 
     @rule(made=some_edits, number=st.integers(1, 10))
     def run_beside_another(self, made: list[Step], number: int) -> None:
@@ -509,10 +523,19 @@ class Simulation(RuleBasedStateMachine):
 
     def _run(self, only: Container[Address] | None = None) -> Report | None:
         """None where the run was refused, stopped or killed."""
-        before, self.last_sent = self._flights(), ("", 0)
-        try:
+
+        def run() -> Report:
             report = self._started(EVERYTHING if only is None else only)
             self._reported(report)
+            return report
+
+        return self._attempted(run)
+
+    def _attempted(self, act: Callable[[], Done]) -> Done | None:
+        """None where it was refused, stopped or killed."""
+        before, self.last_sent = self._flights(), ("", 0)
+        try:
+            return act()
         except Crash:
             self.all_answered = False
             self._doubt_what_was_under_way(before)
@@ -521,8 +544,6 @@ class Simulation(RuleBasedStateMachine):
             self._unspoken(error)
         except CancelledError:
             pass
-        else:
-            return report
         finally:
             self.counted = ()
             self.world.clock.patience = float("inf")
@@ -545,9 +566,16 @@ class Simulation(RuleBasedStateMachine):
         assert segment.id not in self.foreign, "a segment that is not ours was written to"
         assert segment.id not in self.claimed, "a segment with a foreign ownership tag was written to"
         if write.operation == "remove" and write.values and not segment.members | segment.wiped:
-            assert write.values <= self._suppressed_ever(), "a segment that was filled is seen empty"
+            assert self._may_be_emptied(write), "a segment that was filled is seen empty"
         if not write.late:
             self._meant(write)
+
+    def _may_be_emptied(self, write: Write) -> bool:
+        return write.values <= self._suppressed_ever()
+
+    def _called(self, address: Address) -> Address:
+        """Return what an address of the state is called in the manifests."""
+        return address
 
     def _suppressed_ever(self) -> set[str]:
         return self._wired(self.opted_out.union(*self.ever_suppressed.values()))
@@ -563,17 +591,18 @@ class Simulation(RuleBasedStateMachine):
         Forgotten and retired segments lose members of the suppression list.
         """
         for resource in self._resources():
+            address = self._called(resource.address)
             for slot, holding in resource.slots:
                 if holding.segment_id == write.segment.id:
-                    if isinstance(slot, RetiredSlot) or resource.address not in self.world.wishes:
+                    if isinstance(slot, RetiredSlot) or address not in self.world.wishes:
                         self._only_opt_outs_leave(write)
                         return
-                    if resource.address.audience in self.world.broken:
+                    if address.audience in self.world.broken:
                         self._nobody_but_suppressed(write)
                     if write.operation == "add":
-                        self._nobody_suppressed(resource.address, holding, write.segment)
+                        self._nobody_suppressed(address, holding, write.segment)
                     if write.operation == "update" and holding is resource.replacement:
-                        self._named_once_filled(resource.address, holding, write.segment.name)
+                        self._named_once_filled(address, holding, write.segment.name)
                     return
         raise AssertionError("a segment was written to that no address knows")
 
@@ -621,18 +650,16 @@ class Simulation(RuleBasedStateMachine):
         doubted = holding.transfer is not None or holding.uncertain
         allowed = self.in_doubt.get(segment.id, 0) if doubted else 0
         needed = self._accepted(self.world.engine.members(steps.transfer.target)) ^ segment.members
-        unreported = len(segment.wiped) + self._unaccepted(change)
-        assert change.members.delta.total <= len(needed) + allowed + unreported, (
-            "more is sent than is in doubt"
-        )
+        most = len(needed) + allowed + self._unreported(segment, change)
+        assert change.members.delta.total <= most, "more is sent than is in doubt"
 
-    def _unaccepted(self, change: SegmentChange) -> int:
-        """Criteo refuses them, so that they are never there; asked once, both ways."""
+    def _unreported(self, segment: FakeSegment, change: SegmentChange) -> int:
+        """Members that hands took out, and those that Criteo refuses: asked once, both ways."""
         transfer = change.steps.transfer
         assert transfer
         known = [transfer.target, transfer.comparison.confirmed, transfer.comparison.uncertain]
         people = frozenset[str]().union(*(self.world.engine.members(one) for one in known))
-        return len(people) - len(self.world.criteo.set_of(people))
+        return len(segment.wiped) + len(people) - len(self.world.criteo.set_of(people))
 
     def _accepted(self, people: frozenset[str]) -> set[str]:
         return self.world.criteo.set_of(people)
@@ -703,7 +730,7 @@ class Simulation(RuleBasedStateMachine):
     def _clean_run(self, counted: Container[Address] = ()) -> None:
         """One clean run. A refusal must name its way out, and that way must lead out."""
         for attempt in range(5):
-            plan = self.world.plan()
+            plan = self.world.plan(counted)
             for finding in (*plan.problems, *(one.finding for one in plan.blocked)):
                 self._follow(finding, attempt)
             if not plan.problems:

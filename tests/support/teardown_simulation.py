@@ -6,7 +6,17 @@ import hypothesis.strategies as st
 from hypothesis.stateful import rule
 from support.fakes.criteo import Write
 from support.in_memory_environment import CrashAt
-from support.simulation import ADDRESSES, FAULTS, PEOPLE, Simulation, Step, Trouble, edits, some_edits
+from support.simulation import (
+    ADDRESSES,
+    FAULTS,
+    PEOPLE,
+    Simulation,
+    Step,
+    Trouble,
+    edits,
+    some_edits,
+    striking,
+)
 
 from reconciler.apply import Report
 from reconciler.core.model import Address
@@ -41,16 +51,7 @@ class TearsDown(Simulation):
 
     @rule(end=ends, troubles=troubles, then=st.lists(edits, max_size=1))
     def tear_down_in_trouble(self, end: TeardownEnd, troubles: list[Trouble], then: list[Step]) -> None:
-        pending = list(troubles)
-
-        def fault(operation: str) -> str | None:
-            for at, (kind, calm, what) in enumerate(pending):
-                if kind == operation:
-                    pending[at : at + 1] = [(kind, calm - 1, what)] if calm else []
-                    return None if calm else what
-            return None
-
-        self.world.criteo.fault = self._noted(fault)
+        self.world.criteo.fault = self._noted(striking(troubles))
         self._tear_down(end)
         self._do(then)
 

@@ -1,0 +1,40 @@
+"""Moves, ends, pauses, adoptions, lists, erasures and repairs, also interrupted: clean runs converge.
+
+The histories must contain each of these events, also in runs that are killed.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, settings
+from support.every_event_examples import EXAMPLES, name_of
+from support.every_event_simulation import KILLED, RUNS, EveryEvent
+
+pytestmark = pytest.mark.promise("converges")
+
+COUNT, ENOUGH = int(os.environ.get("EVENTS", "500")), 500
+EveryEvent.TestCase.settings = settings(
+    max_examples=COUNT,
+    derandomize="TORTURE" not in os.environ,  # else other ones each time
+    stateful_step_count=10,
+    database=None,
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class TestEvents(EveryEvent.TestCase):
+    def runTest(self) -> None:  # noqa: N802 - its name in unittest
+        EveryEvent.happened.clear()
+        super().runTest()
+        found = EveryEvent.happened
+        sys.stdout.writelines(f"{found[one]:7} {one}\n" for one in sorted(found))
+        missing = sorted((RUNS | KILLED) - found.keys())
+        assert COUNT < ENOUGH or not missing, "no history contains this"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
+def test_it_still_holds_that(example: Callable[[], None]) -> None:
+    example()

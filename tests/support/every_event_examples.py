@@ -1,0 +1,113 @@
+"""Histories of erasures, adoptions, repairs and overrides that show what a rule is for, or failed once."""
+
+from collections.abc import Callable
+from functools import partial
+
+from support.every_event_simulation import EveryEvent
+from support.lifecycle_simulation import EXAMPLES as LIVES
+from support.lifecycle_simulation import ends_well
+from support.simulation import ADDRESSES
+
+from reconciler.core.adoption import Baseline
+from reconciler.core.model import RepairMode
+
+ONE, TWO = ADDRESSES[0], ADDRESSES[3]
+FOUR = frozenset({"p0", "p1", "p2", "p3"})
+
+
+def begun() -> EveryEvent:
+    """One address with four people and one that no list names, which were sent."""
+    history = EveryEvent()
+    history.begin([("declare", ONE, FOUR)], size=2, run=True)
+    return history
+
+
+def an_erased_person_does_not_come_back() -> None:
+    history = begun()
+    history.erase(frozenset({"p0"}))
+    history.run_in_peace([])
+    ends_well(history)
+
+
+def an_erasure_is_completed_wherever_it_was_killed() -> None:
+    for number in range(1, 9):
+        for after in (False, True):
+            history = begun()
+            history.erase(frozenset({"p0"}), number, after)
+            ends_well(history)
+
+
+def an_erasure_is_not_complete_while_access_is_lost() -> None:
+    history = begun()
+    history.access_is_lost("1001")
+    history.erase(frozenset({"p0"}))
+    ends_well(history)
+
+
+def a_file_with_erased_members_is_not_assumed() -> None:
+    history = begun()
+    history.erase(frozenset({"p0"}))
+    history.hand_over(TWO, Baseline.ASSUME, FOUR, "Theirs")
+    history.run_in_peace([])
+    ends_well(history)
+
+
+def a_segment_of_another_tool_is_adopted(baseline: Baseline) -> None:
+    history = begun()
+    history.hand_over(TWO, baseline, frozenset({"p0", "theirs"}), "Theirs")
+    history.run_in_peace([])
+    ends_well(history)
+
+
+def a_filled_segment_is_replaced() -> None:
+    history = begun()
+    history.set_repair(RepairMode.AUTO)
+    history.fill_by_hand(0)
+    history.a_day_passes_and_repairs_are_applied([])
+    ends_well(history)
+
+
+def a_filled_segment_is_replaced_that_replaced_an_adopted_one() -> None:
+    history = begun()
+    history.hand_over(TWO, Baseline.REPLACE, frozenset({"p0", "theirs"}), "Theirs")
+    history.run_in_peace([])
+    history.fill_by_hand(1)
+    assert len(history.filled) == 1
+    ends_well(history)
+
+
+def an_expired_override_lets_nothing_pass() -> None:
+    history = begun()
+    history.override(0, "address", "maxShrink", 0)
+    history.time_passes(90_000)
+    history.run_in_peace([("change_source", 0, frozenset({"p4"}))])
+    ends_well(history)
+
+
+def what_an_override_lets_pass_is_blocked_without_it() -> None:
+    history = begun()
+    history.run_in_peace([("change_source", 0, frozenset({"p4"}))])
+    assert ONE in history.blocked
+    history.run_in_peace([("override", 0, "audience", "maxShrink", 0)])
+    assert ONE not in history.blocked
+    ends_well(history)
+
+
+EXAMPLES: tuple[Callable[[], None], ...] = (
+    an_erased_person_does_not_come_back,
+    an_erasure_is_not_complete_while_access_is_lost,
+    a_file_with_erased_members_is_not_assumed,
+    *(partial(a_segment_of_another_tool_is_adopted, baseline) for baseline in Baseline),
+    a_filled_segment_is_replaced,
+    a_filled_segment_is_replaced_that_replaced_an_adopted_one,
+    an_expired_override_lets_nothing_pass,
+    what_an_override_lets_pass_is_blocked_without_it,
+    *LIVES,
+    an_erasure_is_completed_wherever_it_was_killed,
+)
+"""The cheapest first."""
+
+
+def name_of(example: Callable[[], None]) -> str:
+    given = [str(one) for one in getattr(example, "args", ())]
+    return "-".join([getattr(example, "func", example).__name__, *given])
