@@ -18,6 +18,7 @@ from reconciler.commands.support.approvals import (
 )
 from reconciler.commands.support.audited import Caller, locked
 from reconciler.commands.support.console import screen
+from reconciler.commands.support.erasing import resume_erasure
 from reconciler.commands.support.notifying import notified
 from reconciler.commands.support.options import (
     STANDARD_OUTPUT,
@@ -86,6 +87,9 @@ def command(stop: object, /, options: ApplyOptions) -> int:
     reported and stay unchanged, and the other addresses are applied (exit 8; exit 5 if all are blocked).
     Changes that are not approved are skipped in the same way (exit 6 if there are no others).
 
+    An incomplete erasure is resumed first: it was confirmed when it was requested. What prevents it is noted
+    (exit 8) and stops no other change.
+
     With --deadline, it sends the segments in the order in which most of them are complete before that
     computation. Removals of suppressed members stay first.
     """
@@ -109,12 +113,15 @@ def command(stop: object, /, options: ApplyOptions) -> int:
         with ExitStack() as held:
             with shown.progress:
                 state, entry = held.enter_context(locked(space, caller, run.id))
+                unerased = resume_erasure(space, state, entry, shown.progress.emit)
                 counted = None if options.statistics or _counts(options, space) else refills(terms)
                 earlier = earlier_readings(state, read_sources=options.read_sources)
                 accepts = partial(accepted_overrides, terms, space)
-                planned = make_plan(space, state, inputs.only, run.events, counted, earlier, accepts)
+                planned = make_plan(
+                    space, state, inputs.only, run.events, counted, earlier, accepts, unerased
+                )
             kind, deadline = DocumentType.APPLY, options.deadline
-            job = ApplyRun(space, state, shown, run, page, asked, held, entry, kind, deadline)
+            job = ApplyRun(space, state, shown, run, page, asked, held, entry, kind, deadline, unerased)
             return apply_or_refuse(job, planned, terms, yes=options.yes, whole=not inputs.only)
 
     with output_files(options.forms, settings, DocumentType.APPLY, environment, options.files) as page:

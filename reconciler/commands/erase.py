@@ -2,15 +2,13 @@
 
 import secrets
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated
 
 import click
 
-from reconciler.apply.erase import remove_erased
-from reconciler.apply.recorder import ApplyContext
 from reconciler.commands.support.audited import AuditedRun, Caller, locked
 from reconciler.commands.support.console import CommandConsole, screen
+from reconciler.commands.support.erasing import carry_out_erasure
 from reconciler.commands.support.identifier_input import read_lines
 from reconciler.commands.support.json_output import JsonOutput, json_output
 from reconciler.commands.support.options import (
@@ -28,7 +26,7 @@ from reconciler.core.errors import ConfigurationError, PartialApplyError
 from reconciler.core.ports import StateReader, StateWriter
 from reconciler.core.role_choice import WRITING
 from reconciler.manifests import load_without_sources
-from reconciler.operations.erase_people import ErasurePlan, carry_out, plan_erasure
+from reconciler.operations.erase_people import ErasurePlan, plan_erasure
 from reconciler.operations.find_people import countries_of
 from reconciler.render.json.erasure import erasure_values
 from reconciler.render.json.values import DocumentKind
@@ -67,7 +65,8 @@ def command(stop: object, /, options: EraseOptions) -> None:
 
     Reads identifiers from standard input, one on each line, as `find` does. Their digests, and those of other
     identifiers in the same rows of the sources, stay on a list: no plan sends them again. No guard stops an
-    erasure. An interrupted erasure resumes on the next run, also without input.
+    erasure. An interrupted erasure resumes on the next run, also without input, or
+    with the next apply.
 
     \b
     Example:
@@ -138,34 +137,21 @@ def _erase(
     options: EraseOptions,
 ) -> None:
     """The list is stored first: whatever happens then, no plan sends the members again."""
-    environment, api = space.desired.environment, space.desired.environment.api
+    name = space.desired.environment.name
     with shown.progress:
         planned = _planned(space, state, lines)
     _show(space, planned, shown, page, options)
     space.clock.check()
     with shown.progress:
-        readers = space.readers()
-        tools = ApplyContext(
-            api=api,
-            state=state,
-            engine=planned.engine,
-            readers=readers,
-            writers=space.writers(),
-            clock=space.clock,
-            emit=shown.progress.emit,
-        )
-        resources = {one.address: one for one in state.resources()}
-        remove = partial(remove_erased, tools, environment.name, resources)
-        result = carry_out(planned, space.desired, state, readers, remove, space.clock)
-    entry.changed("erased", result.removed)
+        result = carry_out_erasure(space, state, entry, planned, shown.progress.emit)
     _show_values(space, planned, result.erasures, page)
     if result.problems:
         raise PartialApplyError(
-            f"{environment.name}: the erasure is not complete: the state keeps what is left to remove",
-            remedy=f"correct the cause, then run `reconciler erase {environment.name} --yes` again",
+            f"{name}: the erasure is not complete: the state keeps what is left to remove",
+            remedy=f"correct the cause, then run `reconciler erase {name} --yes` again",
             findings=result.problems,
         )
-    click.echo(f"{environment.name}: erased; back up erasure.json and erasure.key", err=True)
+    click.echo(f"{name}: erased; back up erasure.json and erasure.key", err=True)
 
 
 def _show(

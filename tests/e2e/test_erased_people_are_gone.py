@@ -3,10 +3,13 @@
 import hashlib
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
-from support.cli import Project
+from support import forked_command
+from support.cli import Project, surroundings
+from support.forked_command import Setup
 
 from reconciler.state.local_store import LocalStore
 
@@ -123,12 +126,87 @@ def test_an_erasure_that_is_not_complete_resumes_without_input(project: Project)
     said = project.run("erase", "sandbox", "--yes", code=8, given=EMAIL).said
     assert "the erasure is not complete" in said
     assert "`reconciler erase sandbox --yes` resumes it" in project.run("plan", "sandbox").said
+    said = " ".join(project.run("apply", "sandbox", "--yes", code=8).said.split())
+    assert f"the erasure is held up: email/lapsed: segment {segment} is read-only at Criteo" in said
     assert files_with(project)
     with project.emulator() as emulator:
         emulator.set_read_only(segment, False)
     project.run("erase", "sandbox", "--yes")
     assert not any(held(project).values())
     assert files_with(project) == []
+
+
+FIVE = ("one", "two", "three", "waiting", "lapsed")
+ONE_FILE = """\
+kind: Audience
+name: {name}
+title: {name}
+destinations: [email]
+source: {{files: ["{name}.csv"]}}
+columns: {{Email: email}}
+"""
+
+
+def of_five(project: Project, name: str, *numbers: int) -> None:
+    rows = (f"person{number}@example.com" for number in numbers)
+    (project.root / "data" / f"{name}.csv").write_text("\n".join(["email", *rows]) + "\n")
+
+
+@pytest.fixture
+def five(tmp_path: Path) -> Project:
+    """Five audiences with the person: `lapsed` is forgotten, the delta of `waiting` stopped half-way."""
+    made = Project.make(tmp_path, batch_size=5)
+    folder = tmp_path / "environments" / "sandbox"
+    (folder / "buyers.yaml").unlink()
+    environment = folder / "environment.yaml"
+    environment.write_text(environment.read_text().replace("batchSize", "gracePeriod: 1s, batchSize"))
+    for name in FIVE:
+        (folder / f"{name}.yaml").write_text(ONE_FILE.format(name=name))
+        of_five(made, name, *range(1, 31))
+    made.run("apply", "sandbox", "--yes")
+    (folder / "lapsed.yaml").unlink()
+    made.run("apply", "sandbox", "--yes")
+    of_five(made, "waiting", *range(2, 41))
+    with made.emulator() as emulator:
+        emulator.fault("500-before", "AddRemoveContactListByAudienceSegment", after=1, times=20)
+    made.run("apply", "sandbox", "--yes", code=8)
+    with made.emulator() as emulator:
+        emulator.clear_faults()
+    return made
+
+
+def killed_half_way(project: Project) -> None:
+    """Kill `erase` at later and later writes, until some segments are clean and others are not."""
+    given = EMAIL
+    for number in range(100, 600, 25):
+        setup = Setup("support.killed_writes", "kill_at", number)
+        arguments = ("erase", "sandbox", "--yes", "--quiet")
+        code, said = forked_command.run(project.root, arguments, surroundings(), setup, given.encode())
+        assert code == 128 + signal.SIGKILL, said
+        erasing = (project.root / ".reconciler" / "state" / "sandbox" / "erasure.json").exists()
+        given = "" if erasing else EMAIL
+        if len({*held(project).values()}) == 2:
+            return
+    pytest.fail("no kill left an erasure half-way")
+
+
+def test_a_killed_erasure_is_completed_by_the_next_run(five: Project) -> None:
+    """From five segments, one forgotten and one with a pending delta, and from every saved version."""
+    assert list(held(five).values()) == [True] * 5
+    waiting = five.root / ".reconciler" / "state" / "sandbox" / "resources" / "email.waiting.json"
+    assert json.loads(waiting.read_text())["current"]["transfer"]
+    killed_half_way(five)
+    five.run("apply", "sandbox", "--yes", "--members-only")
+    assert list(held(five).values()) == [False] * 5
+    assert files_with(five) == []
+    assert "an erasure is not complete" not in five.run("plan", "sandbox").said
+    for name in FIVE:
+        of_five(five, name, *range(1, 43))
+    five.run("apply", "sandbox", "--yes")
+    assert list(held(five).values()) == [False] * 5
+    assert files_with(five) == []
+    nightly = json.loads(five.run("audit", "sandbox", "--json").said)["runs"][-2]
+    assert {one["kind"] for one in nightly["end"]["changes"]} >= {"erased"}
 
 
 def test_the_key_of_the_list_can_be_rotated(project: Project) -> None:

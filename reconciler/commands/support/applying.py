@@ -32,6 +32,7 @@ from reconciler.commands.support.run import Run
 from reconciler.core.audit.changes import audited_changes
 from reconciler.core.errors import (
     CancelledError,
+    Finding,
     NotApprovedError,
     PartialApplyError,
     ReconcilerError,
@@ -59,7 +60,7 @@ class ApplyRun:
     """The inputs of an apply or a teardown (`kind`).
 
     `held` ends before the lock: its callbacks are the last writes of the run, but for its `entry` in the
-    audit log.
+    audit log. `unerased` prevents an incomplete erasure.
     """
 
     space: Workspace
@@ -72,6 +73,7 @@ class ApplyRun:
     entry: AuditedRun
     kind: DocumentType
     deadline: str | None = None
+    unerased: tuple[Finding, ...] = ()
 
 
 def apply_or_refuse(work: ApplyRun, planned: PlanResult, terms: Terms, *, yes: bool, whole: bool) -> int:
@@ -106,7 +108,7 @@ def _decide(work: ApplyRun, planned: PlanResult, terms: Terms, *, yes: bool, who
         _store_readings(work, going, {})
     if code == 0:
         marks.complete(may.finished)
-    return code or _of_blocked(going.plan)
+    return code or _of_blocked(going.plan) or (PartialApplyError.exit_code if work.unerased else 0)
 
 
 def _of_blocked(plan: Plan) -> int:

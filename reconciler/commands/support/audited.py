@@ -61,6 +61,7 @@ class AuditedRun:
     def applied(self, changes: tuple[AuditedChange, ...], sent: SentTotals) -> None:
         """State what Criteo acknowledged, as saved forms round it."""
         added, removed, rejected = map(rounded_count, (sent.added, sent.removed, sent.rejected))
+        changes = (*self.end.changes, *changes)  # an apply may have completed an erasure first
         self.end = replace(self.end, changes=changes, added=added, removed=removed, rejected=rejected)
 
     def ended(self, exit_code: int) -> None:

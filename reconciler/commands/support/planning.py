@@ -1,6 +1,6 @@
 """One plan from one reading of manifests, state, sources and Criteo."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -8,6 +8,7 @@ from reconciler.commands.support.options import COMPUTATIONS
 from reconciler.commands.support.selection import selected
 from reconciler.core.approval.approved_changes import approved_changes
 from reconciler.core.approval.model import ApprovedPlan
+from reconciler.core.errors import Finding
 from reconciler.core.events import ProgressReporter
 from reconciler.core.model import Address
 from reconciler.core.overridden import with_overrides
@@ -101,10 +102,12 @@ def make_teardown(
     return PlanResult(plan, seen.observed, engine)
 
 
-def _pending_erasure(environment: str, state: StateReader) -> tuple[str, ...]:
+def _pending_erasure(environment: str, state: StateReader, problems: Sequence[Finding]) -> tuple[str, ...]:
+    """Return notes about an incomplete erasure, and about the `problems` of the attempt to complete it."""
     if not state.erasures().is_pending:
         return ()
-    return (f"an erasure is not complete: `reconciler erase {environment} --yes` resumes it",)
+    note = f"an erasure is not complete: the next apply or `reconciler erase {environment} --yes` resumes it"
+    return (note, *(f"the erasure is held up: {one}" for one in problems))
 
 
 def earlier_readings(state: StateReader, *, read_sources: bool) -> EarlierReadings:
@@ -120,11 +123,12 @@ def make_plan(
     counted: Container[Address] | None = (),
     earlier: EarlierReadings = NO_READINGS,
     accepts: AcceptOverrides = accept_all,
+    unerased: Sequence[Finding] = (),
 ) -> PlanResult:
     """Read everything once and return the plan. `accepts` states which overrides may count.
 
     `counted` are the addresses to request statistics for; None for all.
-    `earlier`: readings of sources that need not be repeated.
+    `earlier`: readings of sources that need not be repeated. `unerased`: what prevents a pending erasure.
     """
     known, engine = LoadedState.of(state), space.engine(state)
     addresses = selected(only, space.addresses(known.resources))
@@ -142,6 +146,6 @@ def make_plan(
     observed = space.dated(seen)
     progress.doing("")
     space.clock.check()
-    pending = _pending_erasure(space.desired.environment.name, state)
+    pending = _pending_erasure(space.desired.environment.name, state, unerased)
     desired = replace(desired, notes=(*desired.notes, *space.notes(), *pending))
     return PlanResult(create_plan(desired, observed, addresses), observed, engine, desired.overrides)
