@@ -40,8 +40,7 @@ def list_refusals(spec: SegmentSpec, changes: Sequence[ListChange], today: date)
     where, lists = str(spec.address), [change.now for change in changes if change.now]
     usable = {one.place for one in lists if one.members}
     for place in dict.fromkeys(one.place for one in lists if one.place not in usable):
-        one = next(one for one in lists if one.place == place)
-        yield Finding(where, f"{called(one)} holds no usable identifier", _deliver(one))
+        yield _without_members(where, [one for one in lists if one.place == place])
     for change in changes:
         if change.now and change.now.place in usable:
             yield from _beyond_limits(spec, change, change.now, today)
@@ -90,6 +89,19 @@ def _unmatched(spec: SegmentSpec, lists: Sequence[ReadList]) -> Iterator[Finding
                 f"export the list or the source without hashing ({read.place}); if its members may be sent "
                 f"here, name {where} under `suppress.exempt` in {read.place.file}",
             )
+
+
+def _without_members(where: str, columns: Sequence[ReadList]) -> Finding:
+    """Return why a list blocks of which no column has a member."""
+    one = columns[0]
+    if any(column.is_erased for column in columns):
+        return Finding(
+            where,
+            f"all identifiers of {called(one)} are erased",
+            f"deliver the whole list; if it names erased persons only, remove its entry ({one.place}): "
+            "no plan sends them",
+        )
+    return Finding(where, f"{called(one)} holds no usable identifier", _deliver(one))
 
 
 def _beyond_limits(spec: SegmentSpec, change: ListChange, now: ReadList, today: date) -> Iterator[Finding]:

@@ -91,6 +91,11 @@ class ReadList:
     kind: ListKind = ListKind.EXCLUSION
     name: str = ""
 
+    @property
+    def is_erased(self) -> bool:
+        """Return whether all of its usable values are erased: a list stores no erased member."""
+        return not self.members and self.present > self.invalid
+
     def applied(self, now: datetime) -> AppliedList:
         return AppliedList(
             self.files, self.identifier_type, self.members, self.matches, now, self.kind, self.name

@@ -221,6 +221,21 @@ def test_the_key_of_the_list_can_be_rotated(project: Project) -> None:
     assert not any(held(project).values())
 
 
+def test_a_source_and_a_list_of_erased_persons_are_refused_as_that(tmp_path: Path) -> None:
+    project = Project.make(tmp_path)
+    manifest = AUDIENCE.format(name="buyers").replace("email, customer", "email")
+    (tmp_path / "environments" / "sandbox" / "buyers.yaml").write_text(manifest)
+    people(project, 7, 8)
+    (tmp_path / "data" / "gone.csv").write_text(f"email\n{EMAIL}\n")
+    project.run("erase", "sandbox", "--yes", given=EMAIL)
+    said = " ".join(project.run("plan", "sandbox", code=5).said.split())
+    assert "all identifiers of the exclusion list gone.csv are erased" in said
+    assert "remove its entry" in said
+    people(project, 7)
+    said = " ".join(project.run("plan", "sandbox", code=5).said.split())
+    assert "no members are left of the rows read, all of which are of erased persons" in said
+
+
 def test_input_without_an_identifier_erases_nothing(project: Project) -> None:
     said = project.run("erase", "sandbox", "--yes", code=3, given="\x07\n").said
     assert "no usable identifier" in said

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.core.errors import Finding
-from reconciler.core.members import TargetMembers
+from reconciler.core.members import DropReason, TargetMembers
 from reconciler.core.model import Address, Guards, SegmentSpec
 from reconciler.core.override import advice
 from reconciler.core.plan.changes import MemberChange
@@ -135,6 +135,13 @@ def _nobody(question: GuardInput) -> tuple[str, str]:
     if not question.target.rows:
         return "the source holds no rows", (
             f"an empty audience is never sent: deliver its rows, or take it out of the manifests ({place})"
+        )
+    if erased := question.target.dropped(DropReason.ERASED):
+        which = "all" if erased == question.target.rows else "some"
+        problem = f"no members are left of the rows read, {which} of which are of erased persons"
+        return problem, (
+            "no plan sends an erased person: deliver rows of others, or take the audience out of the "
+            f"manifests ({place})"
         )
     return (
         "no members are left of the rows read",

@@ -165,6 +165,14 @@ def test_a_list_of_which_nothing_can_be_used_blocks_once() -> None:
     assert said == "the exclusion list a.csv holds no usable identifier"
 
 
+def test_a_list_of_which_every_identifier_is_erased_blocks_as_that() -> None:
+    """The erasure list keeps these persons away, with and without the entry."""
+    erased = replace(now("a.csv", "", 0, invalid=5), present=40)
+    [found] = list_refusals(SPEC, [ListChange(None, erased, 0)], NOON.date())
+    assert found.problem == "all identifiers of the exclusion list a.csv are erased"
+    assert "remove its entry (buyers.yaml:1:5): no plan sends them" in found.remedy
+
+
 def test_a_column_that_is_empty_beside_another_one_blocks_only_if_it_was_not() -> None:
     email, phone = now("a.csv", "n"), now("a.csv", "", 0, PHONE)
     assert not problems(ListChange(None, email, 0), ListChange(None, phone, 0))

@@ -61,6 +61,14 @@ def test_nothing_left_is_refused():
     assert len(asked(0, rows=120, drops=((DropReason.MALFORMED, 120),))) == 2
 
 
+def test_a_source_of_erased_persons_is_refused_as_that():
+    for erased, which in ((120, "all"), (7, "some")):
+        [said] = asked(0, rows=120, drops=((DropReason.ERASED, erased),))
+        assert f"no members are left of the rows read, {which} of which are of erased persons" in said
+        assert "deliver rows of others" in said
+        assert "explain" not in said
+
+
 def test_of_an_empty_source_nothing_is_said_but_that():
     """Nor is a guard to be switched off: an empty audience is not sent with any."""
     [said] = asked(0, completed_size=100, out=100, newest=NOW - timedelta(days=9), max_age=timedelta(days=1))
