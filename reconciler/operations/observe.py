@@ -124,7 +124,7 @@ def observe(
         origins=moves.origins,
         conflicts=moves.conflicts,
         superseded=state.superseded,
-        users=_users(desired, [resources[at] for at in removed], present, accounts),
+        users=built_on([resources[at] for at in removed if _is_deleted(desired, at)], present, accounts),
         adopted=adopted.resources,
         not_adoptable=adopted.not_adoptable,
     )
@@ -271,24 +271,23 @@ def emptyings(
     }
 
 
-def _users(
-    desired: DesiredState,
-    resources: Iterable[ResourceState],
-    present: Container[str],
-    accounts: Mapping[str, SegmentReader],
+def built_on(
+    resources: Iterable[ResourceState], present: Container[str], accounts: Mapping[str, SegmentReader]
 ) -> dict[str, tuple[str, ...]]:
-    """Return the audiences built on each segment that a `Removed` document deletes."""
+    """Return the audiences at Criteo that are built on each segment of these addresses."""
     asked: dict[str, list[str]] = defaultdict(list)
-    for resource in resources:
-        document = desired.end_of(resource.address)
-        if document and document.segment is SegmentEnd.DELETE:
-            for one in resource.segments:
-                if one.segment_id in present:
-                    asked[one.key.account_id].append(one.segment_id)
+    for one in (one for resource in resources for one in resource.segments):
+        if one.segment_id in present:
+            asked[one.key.account_id].append(one.segment_id)
     found: dict[str, tuple[str, ...]] = {}
     for account, ids in sorted(asked.items()):
         found |= accounts[account].audiences_on(account, ids)
     return found
+
+
+def _is_deleted(desired: DesiredState, address: Address) -> bool:
+    document = desired.end_of(address)
+    return document is not None and document.segment is SegmentEnd.DELETE
 
 
 def _newly_suppressed(

@@ -5,10 +5,18 @@ from dataclasses import dataclass
 
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.model import Address
-from reconciler.core.plan.observed import MemberDiff, ObservedState
+from reconciler.core.plan.observed import MemberDiff, ObservedState, TeardownEnd
 from reconciler.core.plan.teardown import with_confirmed_creates
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader
-from reconciler.operations.observe import LoadedState, ProgressCallback, emptyings, listed, rates, reachable
+from reconciler.operations.observe import (
+    LoadedState,
+    ProgressCallback,
+    built_on,
+    emptyings,
+    listed,
+    rates,
+    reachable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +30,7 @@ class TeardownObservation:
 def observe_teardown(
     desired: DesiredState,
     only: Container[Address],
+    end: TeardownEnd,
     readers: Mapping[str, SegmentReader],
     state: LoadedState,
     engine: MemberEngine,
@@ -39,7 +48,8 @@ def observe_teardown(
     lineage = state.head.lineage if state.head else ""
     resources = with_confirmed_creates(state.resources, segments, desired.environment.name, lineage)
     progress("comparing members")
-    diffs = emptyings(engine, (one for at, one in resources.items() if at in only), segments)
+    asked = [one for at, one in resources.items() if at in only]
+    diffs = emptyings(engine, asked, segments)
     observed = ObservedState(
         head=state.head,
         resources=resources,
@@ -50,5 +60,6 @@ def observe_teardown(
         rates=rates(readers),
         now=now,
         superseded=state.superseded,
+        users=built_on(asked, segments, accounts) if end is TeardownEnd.DELETE else {},
     )
     return TeardownObservation(observed, diffs)

@@ -62,6 +62,19 @@ def test_delete_deletes_segments_that_are_empty(project: Project) -> None:
     assert segments(project) == {"Buyers (email)": 12, "Buyers (customer)": 12}
 
 
+def test_segments_that_audiences_are_built_on_are_not_deleted(project: Project) -> None:
+    """Criteo is asked first. The other address is deleted, and emptying asks nothing."""
+    with project.emulator() as emulator:
+        used = next(one for one in emulator.segments() if one.name == "Buyers (email)")
+        emulator.seed_audience(used.account_id, used.retailer_id, "Spring", [used.id])
+    said = " ".join(project.run("teardown", "sandbox", "--delete", "--yes", code=8).said.split())
+    assert f"segment {used.id} is not deleted: audiences at Criteo are built on it: “Spring”" in said
+    assert "remove it from these audiences in Criteo, or leave out --delete" in said
+    assert segments(project) == {"Buyers (email)": 12}
+    project.run("teardown", "sandbox", "--yes")
+    assert segments(project) == {"Buyers (email)": 0}
+
+
 def test_a_plan_changes_nothing(project: Project) -> None:
     before = len(project.writes())
     said = project.run("teardown", "sandbox", "--plan", "--delete").said

@@ -353,7 +353,7 @@ class InMemoryEnvironment:
     def _teardown(self, state: StateReader, end: TeardownEnd, only: Container[Address]) -> Plan:
         desired, readers, known = self.desired(), {CREDENTIAL: self.criteo.reader}, LoadedState.of(state)
         seen = observe_teardown(
-            desired, only, readers, known, self.engine, self.clock, lambda _text: None, lambda: None
+            desired, only, end, readers, known, self.engine, self.clock, lambda _text: None, lambda: None
         )
         self._observed = seen.observed
         return create_teardown(desired, seen.observed, seen.diffs, only, end, CREDENTIAL)

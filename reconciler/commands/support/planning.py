@@ -94,7 +94,9 @@ def make_teardown(
 
     readers = space.readers()
     checked = partial(check, space.desired, space.inspectors())
-    seen = observe_teardown(space.desired, addresses, readers, known, engine, space.clock, doing, checked)
+    seen = observe_teardown(
+        space.desired, addresses, end, readers, known, engine, space.clock, doing, checked
+    )
     progress.doing("")
     space.clock.check()
     desired = replace(space.desired, notes=(*space.desired.notes, *space.notes()))

@@ -78,7 +78,7 @@ def _context(
         environment.api.grace_period,
         TeardownEnd.DELETE if document.segment is SegmentEnd.DELETE else TeardownEnd.FORGET,
         former_tags(environment.name, resource.moved_from, lineage),
-        "or keep the segment: `segment: keep`",
+        "keep the segment: `segment: keep`",
     )
 
 

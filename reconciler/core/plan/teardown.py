@@ -102,7 +102,7 @@ class TeardownContext:
     quiet: timedelta
     end: TeardownEnd
     former: tuple[Tag, ...] = ()
-    keep_instead: str = "run `reconciler apply`, which writes the tag again, or leave out --delete"
+    keep_instead: str = "leave out --delete"
 
     @property
     def present(self) -> tuple[tuple[MemberSlot, SegmentState, Segment], ...]:
@@ -161,13 +161,14 @@ class TeardownContext:
             yield Finding(
                 where,
                 f"segment {segment.id} is not deleted: audiences at Criteo are built on it: {_first(names)}",
-                f"remove it from these audiences in Criteo; {self.keep_instead}",
+                f"remove it from these audiences in Criteo, or {self.keep_instead}",
             )
         if deletes and tag_of(segment.description) is None:
             yield Finding(
                 where,
                 f"segment {segment.id} has no ownership tag: it is not deleted",
-                self.keep_instead,
+                "run `reconciler apply` with the address in the manifests, which writes the tag again, or "
+                + self.keep_instead,
             )
 
     def change(self) -> Ending | None:

@@ -10,6 +10,7 @@ from reconciler.core.lifecycle import MembersEnd, RemovedAudience, SegmentEnd
 from reconciler.core.model import Address, SourceLocation
 from reconciler.core.plan.change_kinds import Cause, ChangeKind
 from reconciler.core.plan.changes import Delete, Empty, Forget, kind_of
+from reconciler.core.plan.observed import TeardownEnd
 from reconciler.core.plan.reasons import Removed, RemovedAndKept
 from reconciler.core.remote import NewSegment, SharingStatus
 
@@ -117,9 +118,18 @@ def test_a_segment_that_an_audience_is_built_on_is_not_deleted(world: InMemoryEn
     assert isinstance(only(world), Empty)
 
 
+def test_a_teardown_deletes_no_segment_that_an_audience_is_built_on(world: InMemoryEnvironment) -> None:
+    segment_id = world.store.saved_resources[ONE].current.segment_id
+    world.criteo.audiences = {"Spring": frozenset({segment_id})}
+    [blocked] = world.teardown_plan(TeardownEnd.DELETE, {ONE}).blocked
+    assert blocked.finding.problem.endswith("audiences at Criteo are built on it: “Spring”")
+    assert blocked.finding.remedy == "remove it from these audiences in Criteo, or leave out --delete"
+
+
 def test_criteo_is_asked_about_audiences_only_for_a_deletion(world: InMemoryEnvironment) -> None:
     world.removed = (removed(REMOVE, KEPT),)
     world.plan()
+    world.teardown_plan(TeardownEnd.FORGET)
     assert "audiences_on" not in {call[0] for call in world.criteo.calls}
 
 
