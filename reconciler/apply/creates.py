@@ -14,7 +14,14 @@ from reconciler.core.errors import (
 )
 from reconciler.core.events import ChangeOutcome, SegmentCreated
 from reconciler.core.model import Address
-from reconciler.core.ownership import taken_beside, taken_name, taken_unseen
+from reconciler.core.ownership import (
+    HowToAdopt,
+    by_document,
+    by_rebuild,
+    taken_beside,
+    taken_name,
+    taken_unseen,
+)
 from reconciler.core.plan.changes import SegmentChange
 from reconciler.core.plan.steps import CreateSegment
 from reconciler.core.remote import BulkResult, ItemFailure, NewSegment, Segment, name_key
@@ -68,7 +75,7 @@ def create_segments(tools: ApplyContext, ledger: StateRecorder, group: Sequence[
             holding = ledger.holding(change.spec.address, step.slot)
             _created(ledger, change, step, requests.record_recovered(holding, segment.id, again=again))
         else:
-            why = _explained(ledger, change, step, item, segment)
+            why = _explained(ledger, change, step, item, segment, earlier)
             _not_created(tools, ledger, change, step, why, earlier)
 
 
@@ -162,20 +169,26 @@ def _explained(
     step: CreateSegment,
     error: ReconcilerError,
     segment: Segment | None,
+    earlier: ResourceState | None,
 ) -> ReconcilerError:
     """Return the error of a name in use, with the segment that has it and the fix."""
     if not _is_taken(error):
         return error
-    found = _why_taken(ledger, change.spec.address, step, segment)
+    how = by_rebuild if earlier else by_document
+    found = _why_taken(ledger, change.spec.address, step, segment, how)
     return RejectedError(found.problem, remedy=found.remedy, code=NAME_TAKEN)
 
 
 def _why_taken(
-    ledger: StateRecorder, address: Address, step: CreateSegment, segment: Segment | None
+    ledger: StateRecorder,
+    address: Address,
+    step: CreateSegment,
+    segment: Segment | None,
+    how: HowToAdopt,
 ) -> Finding:
     sent = tag_of(step.description)
     if segment is None or sent is None:
         return taken_unseen(ledger.environment, address, step.name)
     if any(one.segment_id for one in ledger.resource(address).segments):
         return taken_beside(address, step.name, segment, sent)
-    return taken_name(ledger.environment, address, step.name, segment, sent)
+    return taken_name(ledger.environment, address, step.name, segment, sent, how)

@@ -6,7 +6,7 @@ from reconciler.core.adoption import Adoption
 from reconciler.core.credential import Credential
 from reconciler.core.database import DatabaseConnection
 from reconciler.core.errors import Finding
-from reconciler.core.lifecycle import MovedAudience, RemovedAudience, selects
+from reconciler.core.lifecycle import MovedAudience, RemovedAudience, origins, selects
 from reconciler.core.model import Address, Audience, Environment, SegmentSpec
 from reconciler.core.override import Override
 from reconciler.core.promotion.gates import NOTHING_PROMOTED, PromotionRecord
@@ -38,6 +38,12 @@ class DesiredState:
         """Each audience once, in name order."""
         by_name = {spec.audience.name: spec.audience for spec in self.segments}
         return tuple(by_name[name] for name in sorted(by_name))
+
+    def former(self, address: Address) -> tuple[Address, ...]:
+        """Return the old addresses of an address that no other audience has now, the newest first."""
+        old = origins(self.moved, address)
+        declared = {spec.address for spec in self.segments} if old else frozenset()
+        return tuple(one for one in old if one not in declared)
 
     def end_of(self, address: Address) -> RemovedAudience | None:
         """Return the document that states what becomes of an address; None if the manifests contain it."""

@@ -1,6 +1,6 @@
 """Whether a segment is ours, by its ownership tag, and the finding if it is not."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from reconciler.core.errors import Finding
 from reconciler.core.model import Address, SegmentSpec
@@ -77,13 +77,16 @@ def shared_segment(address: Address, segment: Segment, what: str) -> Finding:
 
 def lost_state(
     environment: str,
-    addresses: Collection[Address],
+    addresses: Collection[Sequence[Address]],
     resources: Collection[object],
     segments: Iterable[Segment],
 ) -> Finding | None:
-    """Segments have this environment's ownership tag, and its state knows of none at all."""
+    """Segments have this environment's ownership tag, and its state knows of none at all.
+
+    Each of the addresses comes with its old ones.
+    """
     there = _owners(segments)
-    tagged = [one for one in addresses if owner(environment, one) in there]
+    tagged = [many for many in addresses if any(owner(environment, one) in there for one in many)]
     if resources or not tagged:
         return None
     return Finding(
@@ -95,9 +98,15 @@ def lost_state(
     )
 
 
-def unknown(environment: str, address: Address, tag: Tag, segments: Iterable[Segment]) -> Finding | None:
-    """A segment has the tag of an address of which the state knows nothing: a second one would be made."""
-    held = _owners(segments).get(tag.owner)
+def unknown(
+    environment: str, address: Address, tags: Iterable[Tag], segments: Iterable[Segment]
+) -> Finding | None:
+    """A segment has a tag of an address of which the state knows nothing: a second one would be made.
+
+    `tags` are those of the address and of its old addresses.
+    """
+    there = _owners(segments)
+    held = next((there[one.owner] for one in tags if one.owner in there), None)
     if held is None:
         return None
     return Finding(
@@ -114,21 +123,34 @@ def _owners(segments: Iterable[Segment]) -> dict[str, Segment]:
 
 def _known_elsewhere(environment: str, address: Address, held: Segment) -> str:
     return (
-        f"if this state lost it, adopt it: {_adoption(environment, address, held)}; if another state manages "
-        "it, run every job with that one (`state.url`); if the tag was copied, delete it from the "
+        f"if this state lost it, adopt it: {by_rebuild(environment, address, held)}; if another state "
+        "manages it, run every job with that one (`state.url`); if the tag was copied, delete it from the "
         "description in Criteo"
     )
 
 
-def _adoption(environment: str, address: Address, held: Segment) -> str:
+def by_rebuild(environment: str, address: Address, held: Segment) -> str:
+    """Return how to adopt a segment for an address that the state lost, or of which it has a create only."""
     rebuild = f"reconciler state rebuild {environment} --reuse --only {address}"
     return f"`{rebuild} --adopt {address}={held.id}`"
 
 
-def taken_name(environment: str, address: Address, name: str, held: Segment, tag: Tag) -> Finding:
+def by_document(environment: str, address: Address, held: Segment) -> str:
+    """Return how to adopt a segment for an address that the state does not have."""
+    document = f'{{kind: Adopt, address: "{address}", segmentId: "{held.id}", baseline: reuse}}'
+    return f"append `--- {document}` to environments/{environment}/adopt.yaml"
+
+
+HowToAdopt = Callable[[str, Address, Segment], str]
+"""`by_document` or `by_rebuild`."""
+
+
+def taken_name(
+    environment: str, address: Address, name: str, held: Segment, tag: Tag, how: HowToAdopt
+) -> Finding:
     """Return a finding: an address without a segment wants a name that an unmanaged segment has."""
     found, problem = tag_of(held.description), f"Criteo already has a segment named “{name}” ({held.id})"
-    adopt = _adoption(environment, address, held)
+    adopt = how(environment, address, held)
     if found is None:
         return Finding(
             str(address),

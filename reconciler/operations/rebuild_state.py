@@ -55,13 +55,14 @@ def scan_segments(
     selected = [spec for spec in desired.segments if spec.address in only]
     lost = [spec for spec in selected if spec.address not in held]
     name = desired.environment.name
+    former = {spec.address: desired.former(spec.address) for spec in desired.segments}
     return RebuildScan(
         matches=tuple(
             replace(one, pending=unanswered.get(one.spec.address, ()))
-            for one in match_segments(name, lost, listed, takes, owned)
+            for one in match_segments(name, lost, listed, takes, owned, former)
         ),
         known=tuple(held[spec.address] for spec in selected if spec.address in held),
-        orphans=orphaned_segments(name, desired.segments, listed),
+        orphans=orphaned_segments(name, desired.segments, listed, former),
     )
 
 

@@ -69,7 +69,8 @@ def plan_address(context: AddressContext) -> SegmentChange | Finding | None:
     """
     resource = context.resource
     if resource is None:
-        lost = unknown(context.environment, context.spec.address, context.tag, context.untracked)
+        tags = (context.tag, *context.former)
+        lost = unknown(context.environment, context.spec.address, tags, context.untracked)
         return lost or _create(context, ())
     if foreign := not_ours(
         context.spec.address,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from reconciler.core.errors import Finding
 from reconciler.core.model import Address
-from reconciler.core.ownership import taken_beside, taken_name
+from reconciler.core.ownership import by_document, by_rebuild, taken_beside, taken_name
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import Change, Ending, SegmentChange, address_of
 from reconciler.core.plan.model import Blocked
@@ -66,7 +66,7 @@ class NameRegistry:
     """The segment with each name, by account and name key. `owner` is the address of each of our segments.
 
     `reserved` are names that an unconfirmed create may still take, with its address and the time until which
-    it may.
+    it may. `known` are the addresses of the state.
     """
 
     environment: str
@@ -75,6 +75,7 @@ class NameRegistry:
     held: Mapping[tuple[str, str], Segment]
     reserved: Mapping[tuple[str, str], tuple[Address, datetime]]
     owner: Mapping[str, tuple[Address, Slot | Literal["retired"]]]
+    known: frozenset[Address]
 
     @classmethod
     def of(
@@ -87,13 +88,15 @@ class NameRegistry:
     ) -> "NameRegistry":
         held = {(one.account_id, one.name_key): one for one in segments}
         owner: dict[str, tuple[Address, Slot | Literal["retired"]]] = {}
+        resources = tuple(resources)
         for resource in resources:
             if resource.current.segment_id:
                 owner[resource.current.segment_id] = (resource.address, "current")
             if resource.replacement and resource.replacement.segment_id:
                 owner[resource.replacement.segment_id] = (resource.address, "replacement")
             owner |= {one.segment.segment_id: (resource.address, "retired") for one in resource.retired}
-        return cls(environment, lineage, held, reserved, owner)
+        known = frozenset(one.address for one in resources)
+        return cls(environment, lineage, held, reserved, owner, known)
 
     def adopting(self, changes: Iterable[Change]) -> "NameRegistry":
         """Return the registry with the segments of confirmed creates as ours."""
@@ -260,7 +263,8 @@ def _taken(claim: NameClaim, held: Segment, registry: NameRegistry) -> Finding:
     whose = tag(registry.environment, claim.address, registry.lineage)
     if any(address == claim.address for address, _ in registry.owner.values()):
         return taken_beside(claim.address, claim.name, held, whose)
-    return taken_name(registry.environment, claim.address, claim.name, held, whose)
+    how = by_rebuild if claim.address in registry.known else by_document
+    return taken_name(registry.environment, claim.address, claim.name, held, whose, how)
 
 
 def _releasing(change: Change, contested: set[str], registry: NameRegistry) -> Change:

@@ -231,9 +231,9 @@ def _decide(
 
 
 def _former(desired: DesiredState, observed: ObservedState, address: Address) -> tuple[Tag, ...]:
-    """Return the tags of the addresses that this one was moved from."""
+    """Return the tags of the addresses that this one was moved from: by the state, or if it lacks it."""
     resource = observed.resources.get(address)
-    old = resource.moved_from if resource else ()
+    old = resource.moved_from if resource else desired.former(address)
     return former_tags(desired.environment.name, old, _lineage(observed))
 
 
@@ -332,6 +332,6 @@ def _lost_state(
     desired: DesiredState, observed: ObservedState, segments: Mapping[str, Segment]
 ) -> tuple[Finding, ...]:
     """Return a finding if the state is missing or empty, although segments have this environment's tag."""
-    addresses = tuple(spec.address for spec in desired.segments)
+    addresses = [(spec.address, *desired.former(spec.address)) for spec in desired.segments]
     found = lost_state(desired.environment.name, addresses, observed.resources, segments.values())
     return (found,) if found else ()

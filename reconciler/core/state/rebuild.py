@@ -27,7 +27,7 @@ class SegmentMatch:
     `has_tag`: it has our ownership tag. `replacement` was about to replace it; the `retired` were replaced.
     The `ignored` have our tag too, but another segment is used. `name_match` has only the name: nothing shows
     that it is ours. `conflicts` prevent a rebuild. `pending` are names that unconfirmed creates of the
-    address may still take.
+    address may still take. The tags of `moved_from` count as ours too: old addresses, the oldest first.
     """
 
     spec: SegmentSpec
@@ -39,6 +39,7 @@ class SegmentMatch:
     name_match: Segment | None = None
     conflicts: tuple[Finding, ...] = ()
     pending: tuple[UnconfirmedUpdate, ...] = ()
+    moved_from: tuple[Address, ...] = ()
 
     @property
     def replaced(self) -> bool:
@@ -73,20 +74,35 @@ def match_segments(
     segments: Sequence[Segment],
     takes: Mapping[Address, str],
     owned: Mapping[str, Address],
+    former: Mapping[Address, Sequence[Address]],
 ) -> tuple[SegmentMatch, ...]:
     """Return the segments of each address. `takes` are segment IDs that the user assigned to addresses.
 
-    `owned` are the addresses of segments in the state, by ID. They are not among `segments`.
+    `owned` are the addresses of segments in the state, by ID. They are not among `segments`. `former` are the
+    old addresses of moved addresses, the newest first: a segment may still have the tag of one of them.
     """
+    now = _owners_now(environment, former)
     by_mark: dict[str, list[Segment]] = {}
     for one in segments:
-        by_mark.setdefault(_owner_of(one), []).append(one)
-    return _each_its_own(
+        by_mark.setdefault(now.get(_owner_of(one), _owner_of(one)), []).append(one)
+    found = (
         _taken(spec, takes[spec.address], by_mark, owner(environment, spec.address), owned)
         if spec.address in takes
         else _sighted(spec, by_mark, owner(environment, spec.address))
         for spec in specs
     )
+    return _each_its_own(
+        replace(one, moved_from=tuple(reversed(former.get(one.spec.address, ())))) for one in found
+    )
+
+
+def _owners_now(environment: str, former: Mapping[Address, Sequence[Address]]) -> dict[str, str]:
+    """Return the owner in tags of today's addresses, by the owner in tags of their old addresses."""
+    return {
+        owner(environment, old): owner(environment, address)
+        for address, origins in former.items()
+        for old in origins
+    }
 
 
 def _owner_of(segment: Segment) -> str:
@@ -96,10 +112,13 @@ def _owner_of(segment: Segment) -> str:
 
 
 def orphaned_segments(
-    environment: str, specs: Iterable[SegmentSpec], segments: Iterable[Segment]
+    environment: str,
+    specs: Iterable[SegmentSpec],
+    segments: Iterable[Segment],
+    former: Mapping[Address, Sequence[Address]],
 ) -> tuple[Segment, ...]:
     """Return segments with an ownership tag of no address here: of another environment, or forgotten."""
-    ours = {owner(environment, spec.address) for spec in specs}
+    ours = {owner(environment, spec.address) for spec in specs} | _owners_now(environment, former).keys()
     return tuple(one for one in segments if (tag_owner := _owner_of(one)) and tag_owner not in ours)
 
 
@@ -131,15 +150,14 @@ def _taken(
     owned: Mapping[str, Address],
 ) -> SegmentMatch:
     """Return the match for an assigned segment. Other segments with our tag are ignored."""
-    found = [one for tagged in by_mark.values() for one in tagged if one.id == wanted]
+    found = [(mark, one) for mark, tagged in by_mark.items() for one in tagged if one.id == wanted]
     others = [one for one in by_mark.get(ours, ()) if one.id != wanted]
     retired, ignored = _replaced_earlier(spec, others)
     if not found:
         return SegmentMatch(
             spec, retired=retired, ignored=ignored, conflicts=(_missing(spec, wanted, owned),)
         )
-    [segment] = found
-    tag_owner = _owner_of(segment)
+    [(tag_owner, segment)] = found
     return SegmentMatch(
         spec,
         segment,
@@ -278,6 +296,7 @@ def rebuilt_resource(
         replacement=holding(sighting.replacement) if sighting.replacement else None,
         retired=tuple(RetiredSegment(holding(one), now) for one in (*sighting.retired, *sighting.ignored)),
         replace_requested=replace_requested,
+        moved_from=sighting.moved_from,
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from support.fakes.crash import Crash
-from support.in_memory_environment import CrashAt, DesiredSegment, InMemoryEnvironment
+from support.in_memory_environment import CREDENTIAL, CrashAt, DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.lifecycle import MembersEnd, MovedAudience, RemovedAudience, SegmentEnd, origins
 from reconciler.core.model import Address, SourceLocation
@@ -14,6 +14,7 @@ from reconciler.core.plan.observed import TeardownEnd
 from reconciler.core.state.moves import moved, without_superseded
 from reconciler.core.state.ownership_tag import tag_of
 from reconciler.core.state.resource import CreateIntent, ResourceState, SegmentState
+from reconciler.operations.rebuild_state import reuse_segments, scan_segments
 
 pytestmark = pytest.mark.promise("converges")
 
@@ -254,3 +255,25 @@ def test_a_copied_create_without_an_answer_is_one_address(world: InMemoryEnviron
     assert without_superseded([old, copied])[1] == {OLD: NEW}
     later = replace(old, current=replace(old.current, intent=replace(asked, name="Another")))
     assert without_superseded([later, copied])[1] == {}
+
+
+def test_a_state_lost_before_a_move_is_rebuilt_under_the_new_address(world: InMemoryEnvironment) -> None:
+    """The segment still has the tag of the old address. Nothing is created beside it."""
+    segment_id = the_segment(world, OLD)
+    world.store.saved_resources.pop(OLD)
+    [blocked] = world.plan().blocked
+    assert blocked.address == NEW
+    assert f"segment {segment_id} has the ownership tag of this address" in blocked.finding.problem
+    world.store.saved_resources.pop(OTHER)
+    [lost] = world.plan().problems
+    assert lost.problem.startswith("2 of 2 segments have this environment's ownership tag")
+    with world.store.lock("rebuild") as state:
+        readers = {CREDENTIAL: world.criteo.reader}
+        seen = scan_segments(world.desired(), {NEW, OTHER}, (), {}, readers, ())
+        reuse_segments(seen.found(), state, world.clock.now(), world.quiet)
+    world.run()
+    assert the_segment(world, NEW) == segment_id
+    assert tag_of(described(world, segment_id)) != tag_of("")
+    assert len(world.criteo.reader.segments("1001")) == 2
+    assert world.plan().changes == ()
+    assert world.plan().blocked == ()

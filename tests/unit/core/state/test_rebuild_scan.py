@@ -41,7 +41,7 @@ def segment(number: str, name: str, description: str = OURS, **other: object) ->
 
 
 def seen(*segments: Segment, take: str = "") -> SegmentMatch:
-    [one] = match_segments("test", [SPEC], segments, {ADDRESS: take} if take else {}, OWNED)
+    [one] = match_segments("test", [SPEC], segments, {ADDRESS: take} if take else {}, OWNED, {})
     return one
 
 
@@ -162,12 +162,15 @@ def test_one_segment_is_not_adopted_twice():
         .segments
     )
     theirs = segment("2", "Anything", "theirs")
-    found = match_segments("test", specs, [theirs], {ADDRESS: "2", loyal: "2"}, {})
+    found = match_segments("test", specs, [theirs], {ADDRESS: "2", loyal: "2"}, {}, {})
     assert [one.problem for reported in found for one in reported.conflicts] == [
         "segment 2 is taken for offsite/buyers and for offsite/loyal"
     ] * 2
     ours = replace(theirs, description=OURS)
-    assert [len(one.conflicts) for one in match_segments("test", specs, [ours], {loyal: "2"}, {})] == [0, 1]
+    assert [len(one.conflicts) for one in match_segments("test", specs, [ours], {loyal: "2"}, {}, {})] == [
+        0,
+        1,
+    ]
 
 
 def test_our_own_segment_of_another_kind_is_replaced():
@@ -182,7 +185,7 @@ def test_our_own_segment_of_another_kind_is_replaced():
 
 def test_segments_of_others_are_reported():
     elsewhere, theirs = segment("2", "X", other("production")), segment("3", "Y", "theirs")
-    assert orphaned_segments("test", [SPEC], [segment("1", "Buyers"), elsewhere, theirs]) == (elsewhere,)
+    assert orphaned_segments("test", [SPEC], [segment("1", "Buyers"), elsewhere, theirs], {}) == (elsewhere,)
 
 
 def test_no_member_is_confirmed_and_unknown_members_are_reported():
@@ -279,7 +282,7 @@ def test_a_plan_says_that_people_from_before_may_remain(number):
     world.store = MemoryStore(invent=lambda size: b"k" * size)
     with world.store.lock("rebuild") as state:
         listed = world.criteo.reader.segments("1001")
-        for one in match_segments("test", world.desired().segments, listed, {}, {}):
+        for one in match_segments("test", world.desired().segments, listed, {}, {}, {}):
             state.write(rebuilt_resource(one, world.clock.now(), world.quiet))
     planned = world.plan()
     assert all(change.reason == AllSentAgain() for change in planned.changes)
@@ -287,6 +290,24 @@ def test_a_plan_says_that_people_from_before_may_remain(number):
     assert "unknown members may remain" in note
     assert note.count("offsite/") == min(number, 5)
     assert ("and 1 more" in note) == (number == 6)
+
+
+OLDER, OLD = Address("offsite", "shoppers"), Address("offsite", "customers")
+FORMER = {ADDRESS: (OLD, OLDER)}
+
+
+@pytest.mark.parametrize("old", [OLD, OLDER])
+def test_a_segment_with_the_tag_of_an_old_address_is_found(old):
+    """It is ours after the rebuild too, so that the next apply writes today's tag."""
+    tagged = segment("1", "Buyers", other("test", old))
+    [one] = match_segments("test", [SPEC], [tagged], {}, {}, FORMER)
+    assert (one.segment, one.conflicts) == (tagged, ())
+    assert orphaned_segments("test", [SPEC], [tagged], FORMER) == ()
+    assert rebuilt_resource(one, NOON, QUIET).moved_from == (OLDER, OLD)
+    [one] = match_segments("test", [SPEC], [tagged], {ADDRESS: "1"}, {}, FORMER)
+    assert (one.segment, one.has_tag, one.conflicts) == (tagged, True, ())
+    [one] = match_segments("test", [SPEC], [tagged], {}, {}, {})
+    assert one.segment is None
 
 
 def test_what_the_state_knows_is_not_lost():

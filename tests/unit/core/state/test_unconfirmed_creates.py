@@ -103,8 +103,9 @@ def test_a_refused_name_names_the_segment_and_its_adoption_first(world):
     [made] = (at_the_create(world, theirs()),)
     error = world.run().errors[ADDRESS]
     assert made[0].id in error.problem
-    adopt = f"reconciler state rebuild test --reuse --only {ADDRESS} --adopt {ADDRESS}={made[0].id}"
-    assert error.remedy.startswith(f"to adopt it: `{adopt}`")
+    document = f'{{kind: Adopt, address: "{ADDRESS}", segmentId: "{made[0].id}", baseline: reuse}}'
+    assert error.remedy.startswith(f"to adopt it: append `--- {document}` to environments/test/adopt.yaml; ")
+    assert "rebuild" not in error.remedy
     assert "change the title, the destination's nameSuffix or the environment's namePrefix" in error.remedy
     assert world.store.saved_resources == {}
     [blocked] = world.plan().blocked
