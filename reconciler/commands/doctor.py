@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import Annotated
 
 import click
 
+from reconciler.commands.support.audited import Caller, locked
 from reconciler.commands.support.console import CommandConsole, screen
 from reconciler.commands.support.json_output import json_output
 from reconciler.commands.support.options import (
@@ -20,6 +21,7 @@ from reconciler.commands.support.options import (
     stop_event,
     with_options,
 )
+from reconciler.core.audit.model import RunCommand
 from reconciler.core.credential import Credential, CredentialRole
 from reconciler.core.database import DatabaseConnection, DatabaseRole
 from reconciler.core.doctor.checks import Check, DatabaseLink, exit_code
@@ -134,7 +136,7 @@ def _examined(
         databases=lambda: _links(space, purpose),
         sources=lambda audience: checker().wrong([audience], today),
         clock=space.clock,
-        who=settings.who,
+        hold=partial(locked, space, Caller.of(RunCommand.DOCTOR, settings, None)),
         emulated=space.emulated,
         writes=purpose is not Purpose.PLAN,
     )

@@ -98,9 +98,9 @@ def command(stop: object, /, options: TeardownOptions) -> int:
 
     The command shows its plan and asks. It removes exactly the members that the state knows, in batches, as
     an apply does. An interrupted teardown resumes on the next run. The manifests stay: the next `apply` sends
-    the members again. Segments of other environments and unconfirmed creates block their addresses. With
-    --delete, so do segments without their ownership tag, and those that audiences at Criteo are built on
-    (exit 8; exit 5 if all are blocked).
+    the members again. Segments of other environments and unconfirmed creates block their addresses (exit 8;
+    exit 5 if all are blocked). With --delete, so do segments without their ownership tag, and segments that
+    audiences at Criteo are built on.
 
     An environment without `sample` is not a test environment: pass its name with --confirm. To have a
     teardown approved, save it with --plan --out FILE, and pass it with --approved.

@@ -45,8 +45,8 @@ class DoctorContext:
     """The edges of one environment, each opened when a check needs it.
 
     `databases` looks at each link to each database. `verifier` returns a check of snapshots against their
-    names, which raises for a wrong snapshot. `emulated`: no secret of the manifests is used. `writes`: also
-    check what only apply needs.
+    names, which raises for a wrong snapshot. `hold` takes the lock of the state. `emulated`: no secret of
+    the manifests is used. `writes`: also check what only apply needs.
     """
 
     fetch: Callable[[str], Secret]
@@ -57,7 +57,7 @@ class DoctorContext:
     databases: Callable[[], Iterable[DatabaseLink]]
     sources: Callable[[Audience], Sequence[Finding]]
     clock: Clock
-    who: str
+    hold: Callable[[], AbstractContextManager[object]]
     emulated: bool
     writes: bool
 
@@ -269,7 +269,7 @@ def _named_earlier(state: StateReader) -> dict[SnapshotRef, list[int]]:
 
 
 def _lock(tools: DoctorContext) -> None:
-    with tools.store.lock(tools.who):
+    with tools.hold():
         pass
 
 

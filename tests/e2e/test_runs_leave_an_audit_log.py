@@ -146,7 +146,7 @@ def test_a_plan_and_other_reading_commands_leave_no_entry(project: Project) -> N
         ("status",),
         ("drift",),
         ("report",),
-        ("doctor",),
+        ("doctor", "--plan"),
         ("state", "show"),
         ("audit",),
     ):
@@ -164,6 +164,8 @@ def test_every_command_that_holds_the_lock_leaves_entries(project: Project) -> N
     project.run("state", "restore", "sandbox", "--serial", "1", "--yes", "--actor", "mona")
     project.run("state", "lock", "break", "sandbox", "--id", "1", "--actor", "mona", code=7)
     project.run("teardown", "sandbox", "--confirm", "sandbox", "--yes", "--actor", "mona")
+    project.run("erase", "sandbox", "--yes", "--actor", "mona", given="person7@example.com")
+    project.run("doctor", "sandbox", GITHUB_ACTIONS="true", GITHUB_ACTOR="mona")
     document = runs(project)
     assert [(one["begin"]["command"], one["end"]["exit_code"]) for one in document] == [
         ("apply", 0),
@@ -173,10 +175,12 @@ def test_every_command_that_holds_the_lock_leaves_entries(project: Project) -> N
         ("state restore", 0),
         ("state lock break", 7),
         ("teardown", 0),
+        ("erase", 0),
+        ("doctor", 0),
     ]
     assert {one["begin"]["actor"]["name"] for one in document[2:]} == {"mona"}
     kinds = [{change["kind"] for change in one["end"]["changes"]} for one in document]
-    assert kinds[2:] == [{"verified"}, {"exported"}, {"restored"}, set(), {"empty"}]
+    assert kinds[2:] == [{"verified"}, {"exported"}, {"restored"}, set(), {"empty"}, set(), set()]
 
 
 def test_an_import_and_a_rebuild_leave_entries(project: Project, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ class RunCommand(StrEnum):
     TEARDOWN = "teardown"
     ERASE = "erase"
     VERIFY = "verify"
+    DOCTOR = "doctor"
     STATE_EXPORT = "state export"
     STATE_IMPORT = "state import"
     STATE_REBUILD = "state rebuild"
