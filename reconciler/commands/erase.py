@@ -30,6 +30,7 @@ from reconciler.operations.erase_people import ErasurePlan, plan_erasure
 from reconciler.operations.find_people import countries_of
 from reconciler.render.json.erasure import erasure_values
 from reconciler.render.json.values import DocumentKind
+from reconciler.render.numbers import NumberFormat
 from reconciler.render.terminal.erasure import print_erasure
 from reconciler.workspace import Workspace, open_workspace
 
@@ -144,7 +145,7 @@ def _erase(
     space.clock.check()
     with shown.progress:
         result = carry_out_erasure(space, state, entry, planned, shown.progress.emit)
-    _show_values(space, planned, result.erasures, page)
+    _show_values(space, planned, result.erasures, page, shown.figures)
     if result.problems:
         raise PartialApplyError(
             f"{name}: the erasure is not complete: the state keeps what is left to remove",
@@ -160,12 +161,14 @@ def _show(
     """Pending requests of earlier runs are shown too."""
     pending = [one for one in planned.erasures.content.requests if one.completed_at is None]
     places = [place for one in pending for place in one.places]
-    _show_values(space, planned, planned.erasures, page)
+    _show_values(space, planned, planned.erasures, page, shown.figures)
     name = options.environment
-    print_erasure(name, planned.lines, places, planned.unusable, planned.unread, shown.out)
+    print_erasure(name, planned.lines, places, planned.unusable, planned.unread, shown.figures, shown.out)
 
 
-def _show_values(space: Workspace, planned: ErasurePlan, now: ErasureList, page: JsonOutput) -> None:
+def _show_values(
+    space: Workspace, planned: ErasurePlan, now: ErasureList, page: JsonOutput, figures: NumberFormat
+) -> None:
     earlier = [one.requested_at for one in planned.erasures.content.requests if one.completed_at]
     requests = [one for one in now.content.requests if one.requested_at not in earlier]
     page.content = erasure_values(
@@ -175,4 +178,5 @@ def _show_values(space: Workspace, planned: ErasurePlan, now: ErasureList, page:
         planned.unusable,
         planned.unread,
         space.trace_ids(),
+        figures,
     )

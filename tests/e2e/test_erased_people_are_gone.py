@@ -81,6 +81,8 @@ def test_a_person_is_gone_everywhere_and_stays_gone(project: Project) -> None:
     assert "customer/loyal  segment" in shown
     assert EMAIL not in shown
     assert all(held(project).values())
+    with project.emulator() as emulator:
+        emulator.fault("500-before", "AddRemoveContactListByAudienceSegment")
     text = project.run("erase", "sandbox", "--yes", "--json", given=EMAIL).said
     said, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
     [request] = said["requests"]
@@ -90,6 +92,8 @@ def test_a_person_is_gone_everywhere_and_stays_gone(project: Project) -> None:
         for destination in ("email", "customer")
         for name in ("buyers", "loyal", "lapsed")
     }
+    assert all(one["members"] == {"less_than": 10} for one in request["places"])
+    assert [len(one) for one in said["trace_ids"]] == [32], "of the response that failed at first"
     assert not any(held(project).values())
     assert files_with(project) == []
     assert project.run("find", "sandbox", given=f"{EMAIL}\n{CUSTOMER}").said.endswith(

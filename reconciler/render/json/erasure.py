@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from enum import Enum
 
 from reconciler.core.erasure import ErasedPlace, ErasureRequest
-from reconciler.render.json.values import Json, code, time
+from reconciler.render.json.values import Json, code, count, time
+from reconciler.render.numbers import NumberFormat
 from reconciler.render.text import name
 
 
@@ -24,6 +25,7 @@ def erasure_values(
     unusable: Sequence[int],
     unread: Sequence[str],
     trace_ids: Sequence[str],
+    figures: NumberFormat,
 ) -> Json:
     """`requests` are those that this run has, or earlier runs had, to complete."""
     return {
@@ -31,26 +33,26 @@ def erasure_values(
         "lines": lines,
         "unusable_lines": list(unusable),
         "unread_sources": [name(one) for one in unread],
-        "requests": [_request(one) for one in requests],
+        "requests": [_request(one, figures) for one in requests],
         "trace_ids": list(trace_ids),
         "out_of_reach": [code(one) for one in OutOfReach],
     }
 
 
-def _request(one: ErasureRequest) -> Json:
+def _request(one: ErasureRequest, figures: NumberFormat) -> Json:
     """`completed_at` is null while Criteo has not acknowledged all removals."""
     return {
         "requested_at": time(one.requested_at),
         "completed_at": time(one.completed_at) if one.completed_at else None,
         "digests": [list(line) for line in one.lines],
-        "places": [_place(place) for place in one.places],
+        "places": [_place(place, figures) for place in one.places],
     }
 
 
-def _place(one: ErasedPlace) -> Json:
+def _place(one: ErasedPlace, figures: NumberFormat) -> Json:
     return {
         "address": name(str(one.address)),
         "segment_id": one.segment_id or None,
-        "members": one.members,
+        "members": count(one.members, figures),
         "serials": list(one.versions),
     }

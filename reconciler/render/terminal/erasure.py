@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reconciler.core.erasure import ErasedPlace
-from reconciler.render.numbers import counted
+from reconciler.render.numbers import NumberFormat, counted
 from reconciler.render.terminal.console import show, wrapped
 from reconciler.render.text import name
 
@@ -17,9 +17,10 @@ def print_erasure(
     places: Sequence[ErasedPlace],
     unusable: Sequence[int],
     unread: Sequence[str],
+    figures: NumberFormat,
     out: Console,
 ) -> None:
-    show(_lines(environment, lines, places, unusable, unread, out), out)
+    show(_lines(environment, lines, places, unusable, unread, figures, out), out)
 
 
 def _lines(
@@ -28,11 +29,12 @@ def _lines(
     places: Sequence[ErasedPlace],
     unusable: Sequence[int],
     unread: Sequence[str],
+    figures: NumberFormat,
     out: Console,
 ) -> Iterator[Text]:
     yield Text.assemble("Erasure in ", (name(environment), "bold"), f" of {counted(lines, 'line')}")
     for one in places:
-        yield from wrapped(f"  {name(str(one.address))}  {_said(one)}", "", 0, out, hang=4)
+        yield from wrapped(f"  {name(str(one.address))}  {_said(one, figures)}", "", 0, out, hang=4)
     if not places:
         yield Text("  Neither the state nor a saved version holds one of them.")
     if unusable:
@@ -46,7 +48,7 @@ def _lines(
         yield from wrapped(text, "", 0, out, hang=2)
 
 
-def _said(one: ErasedPlace) -> str:
+def _said(one: ErasedPlace, figures: NumberFormat) -> str:
     where = f"segment {one.segment_id}" if one.segment_id else "lists"
     saved = f", in {counted(len(one.versions), 'saved version')}" if one.versions else ""
-    return f"{where}: {counted(one.members, 'member')}{saved}"
+    return f"{where}: {figures.count(one.members)} to erase{saved}"
