@@ -144,7 +144,10 @@ def _comparisons(
     targets: Mapping[Address, TargetMembers],
     lost: Container[Address],
 ) -> dict[Address, MemberDiff]:
-    """Return the member diff of each address with a target. If Criteo lost members, all are sent again."""
+    """Return the member diff of each address with a target. If Criteo lost members, all are sent again.
+
+    Before the first transfer to an adopted or rebuilt segment, all members of lists may be in it.
+    """
     engine.compare(
         [
             MemberComparison(one.key.hashing, one.confirmed, targets[at].members, targets[at].suppressed)
@@ -153,10 +156,15 @@ def _comparisons(
         ]
     )
     return {
-        at: _compare_lost(engine, one, targets[at]) if at in lost else compare(engine, one, targets[at])
+        at: (_compare_lost if at in lost else _way_to_compare(one))(engine, one, targets[at])
         for at, one in receiving.items()
         if at in targets
     }
+
+
+def _way_to_compare(one: SegmentState) -> Callable[[MemberEngine, SegmentState, TargetMembers], MemberDiff]:
+    is_unknown = one.members_unknown_before is not None and one.completed_at is None
+    return _compare_unknown if is_unknown else compare
 
 
 def _is_compared(one: SegmentState, target: TargetMembers) -> bool:
@@ -257,6 +265,16 @@ def compare(engine: MemberEngine, holding: SegmentState, target: TargetMembers) 
 def _compare_lost(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:
     """Compare without confirmed members: all of the target is sent, and all other members are removed."""
     return replace(compare(engine, doubted(holding), target), abandoned=True)
+
+
+def _compare_unknown(engine: MemberEngine, holding: SegmentState, target: TargetMembers) -> MemberDiff:
+    """Compare a segment whose members nobody recorded: all members of lists are removed from it first."""
+    if not target.suppressed:
+        return compare(engine, holding, target)
+    named = (holding.uncertain, target.suppressed)
+    _, uncertain = engine.mark_uncertain(holding.key.hashing, (holding.confirmed,), named)
+    diff = compare(engine, replace(holding, uncertain=uncertain), target)
+    return diff if diff.resumes else replace(diff, abandoned=True)
 
 
 def emptyings(

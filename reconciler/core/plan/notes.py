@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
+from reconciler.core.adoption import Baseline
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.list_refusals import called
 from reconciler.core.model import Address, ListKind, SegmentSpec
@@ -35,6 +36,7 @@ def notes(
     yield from _ineffective_suppression(observed)
     yield from _retired_segments(desired, observed)
     yield from _unknown_members(desired, observed)
+    yield from _adopted_as_they_are(desired, observed)
     yield from _leftover_adoptions(desired, observed)
     yield from _rejected_identifiers(specs, observed)
     yield from differs_on_purpose(desired)
@@ -175,6 +177,17 @@ def _unknown_members(desired: DesiredState, observed: ObservedState) -> Iterator
         yield (
             f"unknown members may remain in adopted or rebuilt segments: {_named(lost)}. `reconciler state "
             f"rebuild {desired.environment.name} --replace` makes the next apply replace these segments"
+        )
+
+
+def _adopted_as_they_are(desired: DesiredState, observed: ObservedState) -> Iterator[str]:
+    """Yield one note for the segments that this plan adopts with members that nobody recorded."""
+    found = [one.address for one in desired.adoptions if one.baseline is Baseline.REUSE]
+    if reused := sorted(at for at in found if at in observed.adopted):
+        yield (
+            f"adopted with `baseline: reuse`: {_named(reused)}. Members of today's lists are removed first. "
+            "Others whom only the former tool knew stay, also if they opt out later. If that tool can export "
+            "its members, write `baseline: assume` with this `file`"
         )
 
 

@@ -6,6 +6,7 @@ import pytest
 from golden import plan_cases as cases
 from support.approvals import judged, now, resource, why
 from support.fakes.criteo import FakeSegment
+from support.fakes.members import ListFile
 from support.in_memory_environment import DesiredSegment, InMemoryEnvironment
 
 from reconciler.core.adoption import Adoption, Baseline, adopted_resource
@@ -61,7 +62,8 @@ def test_reuse_sends_all_wanted_members_and_leaves_unknown_ones(world: InMemoryE
     change = only(world.plan())
     assert isinstance(change, Adopt)
     assert change.reason == SegmentAdopted(segment.id, Baseline.REUSE)
-    assert (change.members.before, change.members.delta) == (None, Delta(0, 3, 0))
+    a_list = 1  # its member may be in the segment
+    assert (change.members.before, change.members.delta) == (None, Delta(a_list, 3, 0))
     assert [(one.name, one.before) for one in change.attributes] == [("description", "by another tool")]
     world.run()
     assert held(world, segment) == set("abcx")
@@ -70,6 +72,22 @@ def test_reuse_sends_all_wanted_members_and_leaves_unknown_ones(world: InMemoryE
     assert (after.changes, after.blocked) == ((), ())
     assert any("unknown members may remain in adopted or rebuilt segments" in note for note in after.notes)
     assert any(f"adopted: {ADDRESS}. Remove the Adopt documents" in note for note in after.notes)
+
+
+def test_people_on_todays_lists_leave_a_reused_segment_first(world: InMemoryEnvironment) -> None:
+    """Only the former tool knew `x` and `y`: one of them opted out, and the source has neither."""
+    segment = another_tools(world, held="abxy")
+    world.suppression = ListFile(frozenset("bxz"))
+    planned = world.plan()
+    [note] = [one for one in planned.notes if "`baseline: reuse`" in one]
+    assert note.startswith(f"adopted with `baseline: reuse`: {ADDRESS}. Members of today's lists are removed")
+    assert "write `baseline: assume`" in note
+    world.run()
+    assert held(world, segment) == set("acy")
+    assert list(dict.fromkeys(call[0] for call in world.criteo.writes)) == ["update", "remove", "add"]
+    after = world.plan()
+    assert after.changes == ()
+    assert not any("`baseline: reuse`" in one for one in after.notes)
 
 
 def test_assumed_members_are_removed_unless_they_are_wanted(world: InMemoryEnvironment) -> None:
