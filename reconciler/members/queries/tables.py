@@ -26,6 +26,7 @@ from reconciler.members.queries.installed import require
 from reconciler.members.queries.problems import NotInstalledError, QueryError, QueryProblem
 from reconciler.members.queries.session import STREAM, Rows, Session
 from reconciler.members.sources import File, RowOrigin, Table
+from reconciler.members.stopping import stoppable
 
 if TYPE_CHECKING:
     from reconciler.members.queries.guard import Statement
@@ -106,8 +107,11 @@ class AskedQueries:
             if query.freshness:
                 with reported.at(query.freshness_place):
                     fresh_at = session.moment(self._statement(query, query.freshness), today)
-            with self.read(session, self._statement(query, query.sql), columns, today) as rows:
-                return replace(_staged(cursor, rows, folder, query), fresh_at=fresh_at)
+            with (
+                self.read(session, self._statement(query, query.sql), columns, today) as rows,
+                stoppable(cursor, self.check) as unused,
+            ):
+                return replace(_staged(unused, rows, folder, query), fresh_at=fresh_at)
 
     def _statement(self, query: Query, sql: str) -> "Statement":
         from reconciler.members.queries.guard import guarded
@@ -176,7 +180,10 @@ def _refused(findings: list[Finding]) -> ConfigurationError:
 
 
 def _staged(cursor: duckdb.DuckDBPyConnection, rows: Rows, folder: Path, query: Query) -> Table:
-    """Write the rows into a file, under the names of their columns."""
+    """Write the rows into a file, under the names of their columns.
+
+    `cursor` has no unfinished result: DuckDB registers nothing beside one.
+    """
     names = unique(rows.columns)
     if not names:
         raise QueryError(QueryProblem.TYPES)

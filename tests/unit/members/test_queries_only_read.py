@@ -303,6 +303,29 @@ def test_two_audiences_with_one_query_share_its_rows(tmp_path: Path, driver: Dri
 
 
 @drivers
+def test_queries_are_read_beside_conditions_and_other_queries(tmp_path: Path, driver: Driver) -> None:
+    """Whatever the engine read before, the rows of each query arrive."""
+    project = crm(tmp_path, driver, ROWS)
+    project.write("people.csv", "email,id,day\ndee@example.com,4,2026-01-01\n")
+    first = project.audience.source
+    sources = {
+        "a": replace(first, where="id < 3"),
+        "b": replace(first, query=query(f"{SQL} WHERE id = 2")),
+        "c": replace(first, query=None, files=("people.csv",), where="day < :today"),
+        "d": replace(first, query=query(f"{SQL} WHERE id = 1")),
+    }
+    audiences = [replace(project.audience, name=name, source=source) for name, source in sources.items()]
+    requests = [AudienceRequest(one, ((EMAIL, Hashing.NONE),)) for one in audiences]
+    with project.engine() as engine:
+        built = engine.build(requests, TODAY, lambda _: None)
+    counts = {
+        name: [] if isinstance(one, ConfigurationError) else [target.members.count for target in one.values()]
+        for name, one in built.items()
+    }
+    assert counts == {"a": [2], "b": [1], "c": [1], "d": [1]}
+
+
+@drivers
 def test_a_full_disk_is_no_fault_of_the_query(tmp_path: Path, driver: Driver) -> None:
     """The file of the rows, or SQLite's copy of them, has no room."""
     sql = "SELECT hex(randomblob(40000)) AS email, id FROM customers"
