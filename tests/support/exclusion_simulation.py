@@ -304,9 +304,10 @@ class ListHistories(Simulation):
             for slot, holding in resource.slots:
                 end = grace_ends_at(holding, self.world.quiet)
                 quiet = end is None or end <= self.world.clock.now()
-                if quiet and (isinstance(slot, RetiredSlot) or resource.address not in self.world.wishes):
+                alone = isinstance(slot, RetiredSlot) or resource.address not in self.world.wishes
+                if quiet and alone and not self._is_claimed(resource):
                     found.add(holding.segment_id)
-        return found - self.claimed
+        return found
 
     def _opt_outs_have_left(self, left_alone: Container[str]) -> None:
         """Members of a usable list that lost nobody are in no forgotten or retired segment."""
