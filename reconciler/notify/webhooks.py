@@ -8,7 +8,7 @@ from time import monotonic
 import httpx
 
 from reconciler.core.endpoints import is_loopback
-from reconciler.core.errors import ReconcilerError
+from reconciler.core.errors import ConfigurationError, ReconcilerError
 from reconciler.core.secret import Secret
 from reconciler.web.deadline import Loopback, Routes
 
@@ -67,10 +67,10 @@ def _problem(one: Delivery, end: float) -> str:
 
 
 def _client(url: str) -> httpx.Client:
-    """Return a client that follows no redirect. ValueError for a URL that is neither https nor loopback."""
+    """Return a client that follows no redirect. Refuses all URLs but https and loopback."""
     parsed = httpx.URL(url)
     if parsed.scheme == "http" and is_loopback(url):
         return httpx.Client(transport=Loopback(), trust_env=False)
     if parsed.scheme != "https" or not parsed.host:
-        raise ValueError("not an https URL")
+        raise ConfigurationError("the URL is neither https nor http on this machine")
     return httpx.Client(transport=Routes(), trust_env=False)

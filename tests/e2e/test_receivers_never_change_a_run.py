@@ -173,8 +173,8 @@ def test_no_receiver_changes_a_run_or_gets_a_secret(project, receiver, behaviour
     ("url", "problem"),
     [
         ("http://127.0.0.1:1/unguessable", "the receiver can't be reached (ConnectError)"),
-        ("http://example.com/unguessable", "the receiver can't be reached (ValueError)"),
-        ("unguessable", "the receiver can't be reached (ValueError)"),
+        ("http://example.com/unguessable", "the URL is neither https nor http on this machine"),
+        ("unguessable", "the URL is neither https nor http on this machine"),
         (None, "the environment variable HOOK"),
     ],
 )
