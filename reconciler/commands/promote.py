@@ -81,8 +81,8 @@ def command(stop: object, /, options: PromoteOptions) -> None:
       base    FROM as it was last promoted (TO/promotion.lock)
       ours    TO as it is
       theirs  FROM as it is on the target branch
-    Documents that belong to one environment stay: Environment, Credential. A conflict is one of git:
-    resolve it, `git add`, and commit. Nothing is sent to Criteo.
+    Documents that belong to one environment stay: Environment, Credential and Connection. A
+    conflict is one of git: resolve it, `git add`, and commit. Nothing is sent to Criteo.
 
     With --check, leave out FROM and TO to check every promotion.lock.
 
