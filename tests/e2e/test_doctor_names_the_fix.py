@@ -89,7 +89,10 @@ def test_the_repository_s_own_environments_hold(tmp_path: Path) -> None:
 
 def test_machines_read_it(broken: Broken) -> None:
     broken.granted("RetailMedia_Audience_Manage")
-    document = json.loads(broken.doctor("--json").said)
+    said = broken.doctor("--json").said
+    document, _ = json.JSONDecoder().raw_decode(
+        said[said.index("{") :]
+    )  # the log's head is on standard error
     assert (document["format_version"], document["environment"], document["exit_code"]) == (2, "sandbox", 0)
     verdicts = {(one["check"], one["status"]) for one in document["checks"]}
     assert ("retailer", "warning") in verdicts
