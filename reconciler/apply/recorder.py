@@ -124,8 +124,12 @@ class StateRecorder:
         self._tools.state.drop(replace(resource, address=origin))
 
     def drop_superseded(self, origin: Address, address: Address) -> None:
-        """Complete the move of an interrupted run: the resource state is under the new address already."""
-        if known := self.known(address):
+        """Complete the move of an interrupted run: the resource state is under the new address already.
+
+        This run may move that one on.
+        """
+        newest = next((to for to, old in self._origins.items() if old == address), address)
+        if known := self.known(newest):
             self._tools.state.drop(replace(known, address=origin))
 
     def _stored(self, resource: ResourceState) -> ResourceState:

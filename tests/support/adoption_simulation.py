@@ -62,7 +62,8 @@ class Adopts(Simulation):
         one = self.world.adoptions.get(address)
         if one is None or address in self.world.store.saved_resources:
             return
-        if segment := self.world.criteo.segment(one.segment_id):
+        segment = self.world.criteo.segment(one.segment_id)
+        if segment and not self._holding(segment.id):
             segment.read_only = to == "read-only"
             segment.retailer_id = "9" if to == "foreign retailer" else segment.retailer_id
             if to == "type":

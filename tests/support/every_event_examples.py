@@ -93,6 +93,26 @@ def what_an_override_lets_pass_is_blocked_without_it() -> None:
     ends_well(history)
 
 
+def an_interrupted_move_that_is_moved_on_leaves_one_address() -> None:
+    for number in range(1, 6):
+        history = begun()
+        history.run_and_crash([("move", 0, TWO)], number, after=True)
+        history.run_in_peace([("move", 0, ADDRESSES[1])])
+        history.segments_have_one_address()
+        ends_well(history)
+
+
+def uncertain_members_beyond_the_size_of_a_segment_can_be_let_pass() -> None:
+    """Three were sent to a segment of two without a response; none of the five is wanted any more."""
+    history = EveryEvent()
+    history.begin([("declare", ONE, frozenset({"p0"}))], size=3, run=True)
+    history.run_in_trouble([("change_source", 0, FOUR)], [("add", 0, "lost-before")], [])
+    history.time_passes(700)
+    history.change_source(0, frozenset({"p4"}))
+    history.world.people[ONE.audience] = frozenset({"p4"})
+    ends_well(history)
+
+
 EXAMPLES: tuple[Callable[[], None], ...] = (
     an_erased_person_does_not_come_back,
     an_erasure_is_not_complete_while_access_is_lost,
@@ -101,6 +121,8 @@ EXAMPLES: tuple[Callable[[], None], ...] = (
     a_filled_segment_is_replaced,
     a_filled_segment_is_replaced_that_replaced_an_adopted_one,
     an_expired_override_lets_nothing_pass,
+    an_interrupted_move_that_is_moved_on_leaves_one_address,
+    uncertain_members_beyond_the_size_of_a_segment_can_be_let_pass,
     what_an_override_lets_pass_is_blocked_without_it,
     *LIVES,
     an_erasure_is_completed_wherever_it_was_killed,

@@ -161,12 +161,13 @@ def _minimum(question: GuardInput, guards: Guards) -> _Excess | None:
 
 
 def _shrink(question: GuardInput, guards: Guards) -> _Excess | None:
-    part, whole, limit = question.leaving, question.size, guards.max_shrink
+    whole, limit = question.size, guards.max_shrink
+    part = min(question.leaving, whole)  # uncertain members may leave too, and 100% lets all leave
     if not (question.target.members and whole and is_past(part, limit, whole)):
         return None
     return _Excess(
         "maxShrink",
-        _moved(question, min(part, whole), limit, "{share} of members would be removed: {part} of {whole}"),
+        _moved(question, part, limit, "{share} of members would be removed: {part} of {whole}"),
         format_limit(limit),
         _advice(question, "maxShrink", certainly_enough(part, whole, up_to=1.0)),
     )
