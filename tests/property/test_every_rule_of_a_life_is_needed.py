@@ -126,7 +126,7 @@ MUTANTS = [
         ((StateRecorder, "_stored", lambda _: lambda _self, resource: resource),),
     ),
     Mutant("members leave as documented", "nothing is emptied", ((run, "empty_segments", only_deletes),)),
-    Mutant("what is in use stays", "nobody is asked", ((observe, "_users", gives({})),)),
+    Mutant("what is in use stays", "nobody is asked", ((observe, "built_on", gives({})),)),
     Mutant("what is protected stays", "documents win", ((TeardownContext, "findings", without("protect")),)),
     Mutant(
         "a pause sends nothing",
