@@ -88,6 +88,7 @@ def command(stop: object, /, options: EraseOptions) -> None:
         if options.plan_only:
             planned = _planned(space, space.store.reader(), lines)
             _show(space, planned, shown, page, options)
+            shown.out.print("Nothing was written. Pass --yes instead of --plan to erase.")
             return
         with locked(space, caller) as (state, entry):
             if options.rotate_key:

@@ -79,6 +79,7 @@ def test_a_person_is_gone_everywhere_and_stays_gone(project: Project) -> None:
     shown = project.run("erase", "sandbox", "--plan", given=EMAIL).said
     assert "email/lapsed  segment" in shown
     assert "customer/loyal  segment" in shown
+    assert "Nothing was written." in shown
     assert EMAIL not in shown
     assert all(held(project).values())
     with project.emulator() as emulator:

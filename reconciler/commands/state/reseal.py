@@ -9,6 +9,7 @@ from reconciler.commands.support.options import ActorName, CommonOptions, Enviro
 from reconciler.commands.support.session import open_session
 from reconciler.core.audit.model import RunCommand
 from reconciler.core.errors import Finding
+from reconciler.core.model import Environment as EnvironmentManifest
 from reconciler.operations.reseal_snapshots import ResealResult, reseal_snapshots, worst
 from reconciler.render.numbers import counted
 
@@ -51,15 +52,15 @@ def command(stop: object, /, options: ResealOptions) -> None:
             shown.doing("")
         if result.rewritten:
             entry.changed("resealed", (one.address for one in state.resources()))
-        _report(environment, result)
+        _report(session.space.desired.environment, result)
 
 
-def _report(environment: str, result: ResealResult) -> None:
+def _report(environment: EnvironmentManifest, result: ResealResult) -> None:
     """Raise an error with the exit code of the worst failure, if there is one."""
-    written = f"{environment}: {counted(result.rewritten, 'snapshot')} rewritten"
+    written = f"{environment.name}: {counted(result.rewritten, 'snapshot')} rewritten"
     click.echo(f"{written}, {result.unchanged} up to date: {_form(result.current)}")
     if not result.failed:
-        if result.current:
+        if result.current and environment.earlier_snapshot_keys:
             click.echo("  `earlierSnapshotKeys` are not needed any more, except for exports and backups")
         return
     error = worst(result.failed)

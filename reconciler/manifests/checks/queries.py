@@ -48,7 +48,9 @@ def _source(inventory: ManifestIndex, audience: ManifestDocument) -> Iterator[Is
         yield _flaw(audience, ("source", "files"), problem, "keep one of the two")
     name = audience.value("source", "query", "connection")
     if inventory.complete and name and name not in inventory.named["Connection"]:
-        remedy = choices(name, printable_names(inventory.named["Connection"]), call="connections here")
+        here = choices(name, printable_names(inventory.named["Connection"]), call="connections here")
+        file = f"environments/{inventory.environment}/connections.yaml"
+        remedy = f"{here}; declare others in {file}, because promotion carries none"
         path = ("source", "query", "connection")
         yield _flaw(audience, path, "there is no Connection of that name", remedy)
     if "maxAge" in source and isinstance(source["query"], dict) and "freshness" not in source["query"]:
