@@ -83,6 +83,8 @@ class TearsDown(Simulation):
         self._late_calls_land()
         for resource in self._resources():
             self._is_empty(resource)
+            # Empty, and forgotten for good if it is out of sight when the address is filled again.
+            self.left |= {one.segment_id for one in resource.segments}
         self._do(made)
 
     def _make_way(self, remedy: str, finding: object, attempt: int) -> None:
