@@ -29,6 +29,16 @@ def an_erased_person_does_not_come_back() -> None:
     ends_well(history)
 
 
+def a_segment_replaced_by_a_repair_loses_listed_members_in_the_next_run() -> None:
+    history = EveryEvent()
+    history.begin([("declare", ONE, frozenset({"p0"}))], size=1, run=True)
+    history.a_day_passes_and_repairs_are_applied([("fill_by_hand", 0)])
+    lists = [("deliver_suppression", frozenset({"p0", "p1", "p2"}), 0)]
+    history.a_column_changes_and_is_applied(("restore_matches", 0), lists)
+    history.a_column_changes_and_is_applied(("change_matches", 0, frozenset({"p0"}), ""), [])
+    ends_well(history)
+
+
 def an_erasure_is_completed_wherever_it_was_killed() -> None:
     for number in range(1, 9):
         for after in (False, True):
@@ -125,6 +135,7 @@ EXAMPLES: tuple[Callable[[], None], ...] = (
     uncertain_members_beyond_the_size_of_a_segment_can_be_let_pass,
     what_an_override_lets_pass_is_blocked_without_it,
     *LIVES,
+    a_segment_replaced_by_a_repair_loses_listed_members_in_the_next_run,
     an_erasure_is_completed_wherever_it_was_killed,
 )
 """The cheapest first."""

@@ -416,6 +416,13 @@ class EveryEvent(LiveAndEnd, Adopts, ListHistories):
         self._erased_are_gone()
         self._no_owner_has_two_segments()
 
+    def _an_empty_plan_writes_nothing(self) -> None:
+        """The last clean run may have replaced a segment. Its listed members leave in the next run."""
+        before = len(self.world.criteo.writes)
+        self.world.run()
+        assert {operation for operation, *_ in self.world.criteo.writes[before:]} <= {"remove"}
+        super()._an_empty_plan_writes_nothing()
+
     def _complete_the_erasure(self) -> None:
         for attempt in range(5):
             if not self.world.store.saved_erasures.is_pending:
