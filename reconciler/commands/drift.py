@@ -44,8 +44,7 @@ def command(stop: object, /, options: DriftOptions) -> int:
     of forgotten addresses with members, and segments with its prefix or tag that are not in its state.
     """
     from reconciler.commands.support.console import screen
-    from reconciler.commands.support.notifying import notify, origin_of
-    from reconciler.core.receivers import NotificationKind
+    from reconciler.commands.support.notifying import notify_of_drift
     from reconciler.manifests import load_without_sources
     from reconciler.operations.detect_drift import detect
     from reconciler.operations.observe import LoadedState
@@ -93,8 +92,5 @@ def command(stop: object, /, options: DriftOptions) -> int:
         if not options.forms.as_json:
             print_plan(laid_out(shown.figures), shown.out)
         annotate(drifted(page.document, space.desired.segments), settings.directory)
-        if found.drifts:
-            origin = origin_of(space, settings, "drift")
-            drifts = (one.address for one in found.drifts)
-            notify(space, settings, [origin.says(NotificationKind.DRIFT, drifts)])
+        notify_of_drift(space, settings, [one.address for one in found.drifts])
     return DRIFT if found.drifts else 0

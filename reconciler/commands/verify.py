@@ -8,7 +8,7 @@ import click
 
 from reconciler.commands.support.audited import Caller, locked
 from reconciler.commands.support.json_output import json_output
-from reconciler.commands.support.notifying import notify, origin_of
+from reconciler.commands.support.notifying import is_wanted, notify, origin_of
 from reconciler.commands.support.options import (
     ActorName,
     AsJson,
@@ -25,6 +25,7 @@ from reconciler.core.errors import LockedError, NotComputedError, NotVerifiedErr
 from reconciler.core.model import Address
 from reconciler.core.notifications import newly_usable
 from reconciler.core.promotion.proofs import proofs_of
+from reconciler.core.receivers import NotificationKind
 from reconciler.core.series import PointKind, SeriesRun, verified_points
 from reconciler.core.verification import VerificationOutcome
 from reconciler.operations.store_points import store_points
@@ -85,7 +86,8 @@ def command(stop: object, /, options: VerifyOptions) -> None:
     ):
         with session.shown.progress:
             checks = _checks(session, options)
-        before = session.space.store.reader().verifications().by_address()
+        notifies = is_wanted(session.space, session.settings, NotificationKind.USABLE)
+        before = session.space.store.reader().verifications().by_address() if notifies else {}
         kept = _kept(session, checks, Caller.of(RunCommand.VERIFY, session.settings, options.actor))
         now, figures = session.space.clock.now(), session.shown.figures
         results, kind = [one.result for one in checks], endpoint_kind(session.space.desired.environment.api)
@@ -95,9 +97,11 @@ def command(stop: object, /, options: VerifyOptions) -> None:
                 options.environment, ((one.result, one.resource) for one in checks), now, figures
             )
             print_verification(options.environment, rows, _note(options, kept), figures, session.shown.out)
-        origin = origin_of(session.space, session.settings, "verify")
-        outcomes = {one.spec.address: one.result.outcome for one in checks if one.spec.address in kept.stored}
-        notify(session.space, session.settings, newly_usable(origin, before, outcomes))
+        if notifies:
+            origin = origin_of(session.space, session.settings, "verify")
+            stored = (one for one in checks if one.spec.address in kept.stored)
+            outcomes = {one.spec.address: one.result.outcome for one in stored}
+            notify(session.space, session.settings, newly_usable(origin, before, outcomes))
         if kept.refused:
             raise kept.refused
         _check_all(options, kind, checks)

@@ -9,6 +9,7 @@ from reconciler.commands.support.run import Run, exit_code_of
 from reconciler.core.consent.model import expires_soon
 from reconciler.core.errors import ReconcilerError
 from reconciler.core.events import ChangeOutcome, run_ended
+from reconciler.core.model import Address
 from reconciler.core.notifications import Notification, Origin, of_run, wanted
 from reconciler.core.receivers import NotificationKind
 from reconciler.settings import Settings
@@ -20,8 +21,13 @@ def origin_of(space: Workspace, settings: Settings, command: str) -> Origin:
     return Origin(space.desired.environment.name, command, settings.who, space.clock.now())
 
 
+def is_wanted(space: Workspace, settings: Settings, kind: NotificationKind) -> bool:
+    """Return whether a receiver wants such notifications. A run with `--emulate` sends none."""
+    return not settings.emulate and any(kind in one.kinds for one in space.desired.environment.receivers)
+
+
 def notify(space: Workspace, settings: Settings, found: Sequence[Notification]) -> None:
-    """Send each notification to the receivers that want it. A run with `--emulate` sends none."""
+    """Send each notification to the receivers that want it."""
     chosen = {one: wanted(one, found) for one in space.desired.environment.receivers}
     if settings.emulate or not any(chosen.values()):
         return
@@ -55,12 +61,21 @@ def notified(space: Workspace, settings: Settings, command: str, run: Run, work:
         notify(
             space,
             settings,
-            (*of_run(origin, outcome, tally.blocked, ended), *_ending_consents(space, origin)),
+            (*of_run(origin, outcome, tally.blocked, ended), *_ending_consents(space, settings, origin)),
         )
     return code
 
 
-def _ending_consents(space: Workspace, origin: Origin) -> tuple[Notification, ...]:
+def notify_of_drift(space: Workspace, settings: Settings, addresses: Sequence[Address]) -> None:
+    if addresses:
+        drift = origin_of(space, settings, "drift").says(NotificationKind.DRIFT, addresses)
+        notify(space, settings, [drift])
+
+
+def _ending_consents(space: Workspace, settings: Settings, origin: Origin) -> tuple[Notification, ...]:
+    """Read no consent for nobody: it may be in Vault or AWS."""
+    if not is_wanted(space, settings, NotificationKind.CONSENT):
+        return ()
     now = space.clock.now()
     try:
         ending = [str(role) for role, consent in space.consents() if expires_soon(consent, now)]
