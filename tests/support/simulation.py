@@ -451,7 +451,9 @@ class Simulation(RuleBasedStateMachine):
             for one in plan.blocked:
                 assert one.cause is not Cause.SOURCE or self._cannot_be_read(one.address), "no cause to block"
             waiting = {address_of(change) for change in plan.changes}
-            if not plan.problems:  # a segment made while access is lost is missing: then all wait
+            if plan.problems:  # a segment that was made while access is lost is missing: all wait
+                assert self.world.criteo.hidden, "all wait, and nothing is out of sight"
+            else:
                 assert waiting <= self.blocked, "a healthy address waits for a blocked one"
             self._suppressed_have_left(quiet)
 
@@ -768,16 +770,18 @@ class Simulation(RuleBasedStateMachine):
 
     def _no_segment_is_nobodys(self) -> None:
         """Late and repeated creates leave no unknown segment, unless an unconfirmed create is forgotten."""
+        assert self._unknown_segments() == []
+
+    def _unknown_segments(self) -> list[FakeSegment]:
         holdings = [holding for resource in self._resources() for holding in resource.segments]
         ours = {holding.segment_id for holding in holdings} | self.foreign.keys() | self.left
         asked = {holding.intent.name for holding in holdings if holding.intent}
-        strays = [
+        return [
             segment
             for segments in self.world.criteo.accounts.values()
             for segment in segments.values()
             if segment.id not in ours and segment.name not in asked
         ]
-        assert strays == []
 
     def _an_empty_plan_writes_nothing(self) -> None:
         before, written = list(self.world.criteo.writes), []

@@ -39,6 +39,7 @@ class TearsDown(Simulation):
     def __init__(self) -> None:
         super().__init__()
         self.end: TeardownEnd | None = None
+        self.torn_down = self.out_of_sight = False
 
     run_beside_another = run_beside_a_stranger = None
 
@@ -83,9 +84,31 @@ class TearsDown(Simulation):
         self._late_calls_land()
         for resource in self._resources():
             self._is_empty(resource)
-            # Empty, and forgotten for good if it is out of sight when the address is filled again.
-            self.left |= {one.segment_id for one in resource.segments}
         self._do(made)
+
+    def teardown(self) -> None:
+        """A late deletion fails the run that waits to fill the segment, and the next one makes another."""
+        self.world.criteo.hidden.clear()
+        self._late_calls_land()
+        super().teardown()
+
+    def _no_segment_is_nobodys(self) -> None:
+        """An emptied segment that is out of sight when its address is filled again may have been deleted."""
+        strays = self._unknown_segments()
+        assert strays == [] or (self.torn_down and self.out_of_sight)
+        assert all(segment.members == set() for segment in strays), "an unknown segment has members"
+
+    def _finds_what_looks_lost(self) -> None:
+        """A teardown while a segment is out of sight forgets it; its tag is removed by hand, as advised."""
+        super()._finds_what_looks_lost()
+        for segment in self._unknown_segments():
+            assert self.torn_down
+            assert self.out_of_sight
+            self.world.criteo.describe(segment.id, "")
+
+    def access_is_lost(self, account: str) -> None:
+        super().access_is_lost(account)
+        self.out_of_sight = True
 
     def _make_way(self, remedy: str, finding: object, attempt: int) -> None:
         if "which writes the tag again" in remedy:
@@ -110,7 +133,7 @@ class TearsDown(Simulation):
 
     def _tear_down(self, end: TeardownEnd) -> Report | None:
         """From now on, a segment may be seen empty by a removal that is sent again."""
-        self.end = end
+        self.end, self.torn_down = end, True
         self.ever_suppressed |= {at.audience: frozenset(PEOPLE) for at in ADDRESSES}
         try:
             return self._run()
