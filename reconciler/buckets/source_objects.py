@@ -4,7 +4,7 @@ A piece is small enough to arrive within one time-out at half a megabyte a secon
 that was listed, or there is none: a file that is replaced meanwhile is never half old and half new.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,12 +24,26 @@ class ObjectChangedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SourceObject:
-    """An object, by its path below the prefix. `size` is in bytes."""
+    """An object, by its path below the prefix. `size` is in bytes.
+
+    `tag` is the entity tag without quotation marks, in which listings and answers differ. A weak tag may be
+    the same for another content, so it counts as none. `version` is empty if the listing states none.
+    """
 
     path: str
     size: int
     written_at: datetime
     tag: str | None
+    version: str = ""
+
+    @property
+    def condition(self) -> Mapping[str, Any]:
+        """Return the options of a read that only this version of the object fulfils."""
+        return {"if_match": f'"{self.tag}"'} if self.tag else {"if_unmodified_since": self.written_at}
+
+    def is_in(self, meta: Mapping[str, Any]) -> bool:
+        """Return whether an answer is of this version: a server may ignore a condition."""
+        return bool(meta["size"] == self.size and _strong(meta["e_tag"]) == self.tag)
 
 
 class SourceBucket:
@@ -70,12 +84,12 @@ class SourceBucket:
         from obstore.exceptions import PreconditionError
 
         end = min(start + PIECE, export.size)
-        version = {"if_match": export.tag} if export.tag else {"if_unmodified_since": export.written_at}
         with store_errors("read", self._place):
             try:
-                content = bytes(
-                    self._store.get(export.path, options={**version, "range": (start, end)}).bytes()
-                )
+                answer = self._store.get(export.path, options={**export.condition, "range": (start, end)})
+                if not export.is_in(answer.meta):
+                    raise ObjectChangedError
+                content = bytes(answer.bytes())
             except PreconditionError:
                 raise ObjectChangedError from None
             except FileNotFoundError as error:
@@ -89,9 +103,16 @@ class SourceBucket:
 def _exports(listed: Iterable[Any], folders: Container[str]) -> tuple[SourceObject, ...]:
     """Return the files, without folder markers and keys that no file below a folder can have."""
     return tuple(
-        SourceObject(one["path"], one["size"], one["last_modified"], one["e_tag"])
+        SourceObject(
+            one["path"], one["size"], one["last_modified"], _strong(one["e_tag"]), one.get("version") or ""
+        )
         for one in listed
         if not {"", ".", ".."} & set(one["path"].split("/"))
         and "\0" not in one["path"]
         and not (one["size"] == 0 and one["path"] in folders)
     )
+
+
+def _strong(tag: str | None) -> str | None:
+    """Return a strong entity tag without quotation marks; None for a weak one."""
+    return tag.strip('"') if tag and not tag.startswith("W/") else None

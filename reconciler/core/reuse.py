@@ -6,7 +6,7 @@ members. A lost, damaged or foreign record costs a reading, and never a wrong ta
 
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from reconciler.core.canonical_json import canonical_text
@@ -24,7 +24,10 @@ from reconciler.core.remote import Segment
 from reconciler.core.state.resource import ResourceState
 
 MARGIN = 2_000_000_000
-"""Nanoseconds by which a file must be older than its reading: some file systems count in steps of 2 s."""
+"""Nanoseconds by which a file must be older than its reading: some file systems count in steps of 2 s.
+
+The time of an object has steps of 1 s.
+"""
 
 _TODAY = ":today"
 
@@ -40,10 +43,47 @@ class FileIdentity:
     modified_ns: int
     changed_ns: int
 
+    @property
+    def content(self) -> list[object]:
+        """Return all that a record depends on."""
+        return [self.path, self.device, self.inode, self.size, self.modified_ns, self.changed_ns]
+
+    def is_settled(self, since: int) -> bool:
+        """Return whether every later write changes this identity: the file is clearly older than `since`."""
+        return max(self.modified_ns, self.changed_ns) + MARGIN <= since
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectIdentity:
+    """What distinguishes one content of an object from another, as the listing of its store states it.
+
+    `tag` is a strong entity tag. `version` is empty if the listing states none. `listed_ns`: when the
+    listing began, by the clock of this machine; it is not part of the identity.
+    """
+
+    path: str
+    size: int
+    tag: str
+    version: str
+    written_ns: int
+    listed_ns: int = field(compare=False)
+
+    @property
+    def content(self) -> list[object]:
+        """Return all that a record depends on."""
+        return [self.path, "object", self.size, self.tag, self.version, self.written_ns]
+
+    def is_settled(self, since: int) -> bool:
+        """Return whether every later write changes this identity, also if the tag follows from the time."""
+        return self.written_ns + MARGIN <= min(self.listed_ns, since)
+
+
+SourceIdentity = FileIdentity | ObjectIdentity
+
 
 @dataclass(frozen=True, slots=True)
 class SourceIdentities:
-    """The files of each audience at `seen_at` (ns), by its name: sources and exclusion lists.
+    """The files or objects of each audience at `seen_at` (ns), by its name: sources and exclusion lists.
 
     An audience with a file without an identity is absent. `engine` names all software that decides which
     members a file has. `sample_rows` limits the members of an audience. `erased`: fingerprint of the
@@ -53,7 +93,7 @@ class SourceIdentities:
     engine: str
     sample_rows: int | None
     seen_at: int
-    files: Mapping[str, tuple[FileIdentity, ...]]
+    files: Mapping[str, tuple[SourceIdentity, ...]]
     erased: str = ""
 
 
@@ -135,17 +175,14 @@ def reading_key(secret: bytes, request: AudienceRequest, today: date, seen: Sour
         # The only guard that decides whether a list can be compared with the rows.
         "max_invalid": audience.guards.max_invalid if audience.lists else None,
         "lists": [[one.kind, one.files, one.columns, one.country] for one in audience.lists],
-        "files": [
-            [one.path, one.device, one.inode, one.size, one.modified_ns, one.changed_ns]
-            for one in sorted(set(files), key=lambda one: one.path)
-        ],
+        "files": [one.content for one in sorted(set(files), key=lambda one: one.path)],
     }
     return hmac.digest(secret, b"reading:" + canonical_text(content), "sha256").hex()
 
 
-def is_trusted(files: Iterable[FileIdentity], since: int) -> bool:
+def is_trusted(files: Iterable[SourceIdentity], since: int) -> bool:
     """Return whether a later write would change each identity: all are clearly older than the reading."""
-    return all(max(one.modified_ns, one.changed_ns) + MARGIN <= since for one in files)
+    return all(one.is_settled(since) for one in files)
 
 
 def record_of(

@@ -11,13 +11,14 @@ from fnmatch import fnmatchcase
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
+from time import time_ns
 
 from reconciler.buckets.connection import BucketLocation, open_bucket
 from reconciler.buckets.source_objects import PIECE, ObjectChangedError, SourceBucket, SourceObject
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.reuse import FileIdentity
+from reconciler.core.reuse import ObjectIdentity
 from reconciler.disk.atomic import os_errors
-from reconciler.members.data_root import SourceChangedError
+from reconciler.members.data_root import SourceChangedError, is_outside, is_source
 
 READERS = 8
 POLL = 0.05
@@ -30,7 +31,7 @@ def mirror(url: str, folder: Path, check: Callable[[], None], where: str = "") -
     """ConfigurationError for an address that names no place. `where` it stands, for messages."""
     place = _placed(url, where)
     try:
-        return Mirror(SourceBucket(open_bucket(place), place), folder, check, url)
+        return Mirror(SourceBucket(open_bucket(place), place), folder, check, url, time_ns)
     except ValueError:
         raise ConfigurationError(
             f"data.root: {url} names no place in an object store",
@@ -56,29 +57,39 @@ class _Piece:
     start: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What the store lists. `began`: nanoseconds, by the clock of this machine."""
+
+    began: int
+    objects: tuple[SourceObject, ...]
+
+
 class Mirror:
-    """Implements `roots.DataRoot`; what is listed and brought once stays as it is while this lives."""
+    """Implements `data_root.DataRoot`; what is listed and brought once stays as it is while this lives."""
 
     def __init__(
-        self, exports: SourceBucket, folder: Path, check: Callable[[], None], name: str = ""
+        self,
+        exports: SourceBucket,
+        folder: Path,
+        check: Callable[[], None],
+        name: str = "",
+        clock: Callable[[], int] = time_ns,
     ) -> None:
+        """`clock` returns nanoseconds since 1970."""
         self.folder = folder.resolve()
         self.name = name
         self._exports = exports
         self._check = check
-        self._listings: dict[tuple[str, ...], tuple[SourceObject, ...]] = {}
+        self._clock = clock
+        self._listings: dict[tuple[str, ...], _Listing] = {}
         self._known: dict[Path, SourceObject] = {}
         self._there: set[Path] = set()
         self._lock = threading.Lock()
 
     def matching(self, pattern: str) -> list[Path]:
-        wanted = PurePosixPath(pattern).parts
         with self._lock:
-            found = {
-                self.folder / one.path: one
-                for one in self._listed(wanted)
-                if _fits(one.path.split("/"), wanted)
-            }
+            found = {self.folder / one.path: one for one in self._matching(pattern).objects}
             self._known |= found
         return list(found)
 
@@ -97,18 +108,35 @@ class Mirror:
                 self._date(file, export)
             self._there.update(missing)
 
-    def identities(self, pattern: str) -> tuple[FileIdentity, ...]:  # noqa: ARG002 - none has one
-        """Objects have none: an entity tag that a store does not derive from the content proves nothing."""
-        return ()
+    def identities(self, pattern: str) -> tuple[ObjectIdentity, ...]:
+        """An object without a strong entity tag has none."""
+        if is_outside(pattern):
+            return ()
+        with self._lock:
+            found = self._matching(pattern)
+        sources = [one for one in found.objects if is_source(Path(one.path))]
+        identified = (self._identity(one, found.began) for one in sources if one.tag)
+        return tuple(identified) if all(one.tag for one in sources) else ()
 
-    def _listed(self, wanted: Sequence[str]) -> tuple[SourceObject, ...]:
+    def _identity(self, found: SourceObject, listed_ns: int) -> ObjectIdentity:
+        written = int(found.written_at.timestamp() * 1_000_000_000)
+        url = f"{self.name.rstrip('/')}/{found.path}"
+        return ObjectIdentity(url, found.size, found.tag or "", found.version, written, listed_ns)
+
+    def _matching(self, pattern: str) -> _Listing:
+        wanted = PurePosixPath(pattern).parts
+        listed = self._listed(wanted)
+        fitting = tuple(one for one in listed.objects if _fits(one.path.split("/"), wanted))
+        return _Listing(listed.began, fitting)
+
+    def _listed(self, wanted: Sequence[str]) -> _Listing:
         """One folder where a pattern names one, and all below it where it may be any."""
         plain = tuple(takewhile(lambda part: not _MAGIC & set(part), wanted[:-1]))
         flat = len(plain) == len(wanted) - 1 and wanted[-1] != "**"
         key = plain if flat else (*plain, "**")
         if key not in self._listings:
-            read = self._exports.in_folder if flat else self._exports.below
-            self._listings[key] = read("/".join(plain))
+            read, began = self._exports.in_folder if flat else self._exports.below, self._clock()
+            self._listings[key] = _Listing(began, read("/".join(plain)))
         return self._listings[key]
 
     def _fetch_all(self, pieces: Sequence[_Piece]) -> None:

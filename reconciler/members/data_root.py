@@ -6,7 +6,7 @@ from typing import Protocol
 
 from reconciler.buckets import is_bucket
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.reuse import FileIdentity
+from reconciler.core.reuse import FileIdentity, SourceIdentity
 
 CHECKED = "reconciler-checked-"
 """What folders begin with that hold what was packed in sources."""
@@ -46,10 +46,10 @@ class DataRoot(Protocol):
         """Makes files that matched readable. Errors: MovedError, StorageError."""
         ...
 
-    def identities(self, pattern: str) -> tuple[FileIdentity, ...]:
+    def identities(self, pattern: str) -> tuple[SourceIdentity, ...]:
         """Return what identifies the source files that match now; empty if any has no identity.
 
-        No file is read, and no object store is asked.
+        No content is read. An object store is asked for a listing only. Raises StorageError if it fails.
         """
         ...
 
@@ -67,7 +67,7 @@ class LocalFolder:
     def bring(self, files: Sequence[Path]) -> None:
         """They are there already."""
 
-    def identities(self, pattern: str) -> tuple[FileIdentity, ...]:
+    def identities(self, pattern: str) -> tuple[SourceIdentity, ...]:
         if is_outside(pattern):
             return ()
         try:

@@ -1,6 +1,6 @@
 """What identifies the source files of audiences, and the software that reads members from them.
 
-Nothing is read, and DuckDB is not loaded: a run whose sources are unchanged needs no more than this.
+No content is read, and DuckDB is not loaded: a run whose sources are unchanged needs no more than this.
 """
 
 import platform
@@ -11,7 +11,7 @@ from time import time_ns
 
 from reconciler import __version__
 from reconciler.core.model import Audience
-from reconciler.core.reuse import FileIdentity, SourceIdentities
+from reconciler.core.reuse import SourceIdentities, SourceIdentity
 from reconciler.members.data_root import DataRoot
 
 REVISION = 1
@@ -38,8 +38,8 @@ def identify(
     What a query returns has no identity, so that the query runs each time.
     """
     seen_at = time_ns()
-    found: dict[str, tuple[FileIdentity, ...]] = {}
-    files: dict[str, tuple[FileIdentity, ...]] = {}
+    found: dict[str, tuple[SourceIdentity, ...]] = {}
+    files: dict[str, tuple[SourceIdentity, ...]] = {}
     for audience in (one for one in audiences if one.source.query is None):
         patterns = _patterns(audience)
         for one in patterns:

@@ -10,9 +10,9 @@ from reconciler.core.members import AudienceRequest, Kind, SourceProgress, Sourc
 from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.ports import MemberEngine
 from reconciler.core.reuse import (
-    FileIdentity,
     ReadRecord,
     ReadRecords,
+    SourceIdentity,
     is_trusted,
     reading_key,
     record_of,
@@ -99,7 +99,7 @@ class _Identified:
     """The files of an audience at `seen_at`, and the digest of all that its targets depend on."""
 
     key: str
-    files: tuple[FileIdentity, ...]
+    files: tuple[SourceIdentity, ...]
     seen_at: int
 
     def may_be_recorded(self, after: "_Identified") -> bool:

@@ -22,6 +22,7 @@ from reconciler.buckets.connection import BucketLocation, UnreachableError
 from reconciler.buckets.source_objects import SourceBucket, SourceObject
 from reconciler.core.errors import CancelledError, ConfigurationError, StorageError
 from reconciler.core.model import SourceLocation as At
+from reconciler.core.reuse import ObjectIdentity
 from reconciler.members.bucket_mirror import Mirror, mirror
 from reconciler.members.data_root import LocalFolder, SourceChangedError
 from reconciler.members.sources import locate
@@ -85,7 +86,7 @@ def filled(store: Any) -> Any:
 
 
 def mirrored(store: Any, folder: Path, check: Callable[[], None] = lambda: None) -> Mirror:
-    return Mirror(SourceBucket(store, WHERE), folder, check)
+    return Mirror(SourceBucket(store, WHERE), folder, check, WHERE.url)
 
 
 @pytest.fixture(scope="module", params=buckets.BUCKETS, ids=lambda bucket: bucket.__name__)
@@ -179,6 +180,53 @@ def test_each_object_is_downloaded_once_and_each_folder_listed_once(tmp_path: Pa
         ("list_with_delimiter", ""),
         ("list_with_delimiter", "customers"),
     ]
+
+
+@pytest.mark.parametrize("pattern", ["kept/*.csv", "kept/**/*.csv"])
+def test_a_listing_identifies_objects_without_reading_them(
+    pattern: str, served: Served, tmp_path: Path
+) -> None:
+    """Two commands see one identity as long as the object is the same; another content is another one."""
+
+    def seen() -> tuple[ObjectIdentity, ...]:
+        store = Counting(served.store)
+        found = mirrored(store, tmp_path).identities(pattern)
+        assert {name for name, _ in store.asked} <= {"list", "list_with_delimiter"}
+        return found
+
+    served.store.put("kept/1.csv", b"email\na@x.com\n")
+    served.store.put("kept/_SUCCESS.csv", b"unfinished")
+    [before] = seen()
+    assert before.path == f"{WHERE.url}/kept/1.csv"
+    assert before.tag
+    assert seen() == (before,)
+    for content in (b"email\nb@x.com\n", b"email\nb@x.com\nc@x.com\n"):
+        served.store.put("kept/1.csv", content)
+        [after] = seen()
+        assert after != before
+        before = after
+    served.store.put("kept/2.csv", b"email\n")
+    assert len(seen()) == 2
+    served.store.delete(["kept/1.csv", "kept/2.csv"])
+    assert seen() == ()
+
+
+def test_a_multipart_upload_has_an_identity(tmp_path: Path) -> None:
+    with buckets.s3() as served:
+        content = b"email\n" + b"a@x.com\n" * 1_000_000
+        served.store.put("big.csv", content, use_multipart=True, chunk_size=5 << 20)
+        root = Mirror(SourceBucket(served.store, WHERE), tmp_path, lambda: None, WHERE.url)
+        [found] = root.identities("big.csv")
+        assert found.tag.endswith("-2")
+        [file] = locate(root, ["big.csv"], AT)
+        assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("pattern", ["../x.csv", "/x.csv", "s3://acme/x.csv"])
+def test_patterns_that_lead_out_have_no_identity_and_list_nothing(pattern: str, tmp_path: Path) -> None:
+    store = Counting(MemoryStore())
+    assert mirrored(store, tmp_path).identities(pattern) == ()
+    assert store.asked == []
 
 
 def test_no_more_of_the_store_is_listed_than_patterns_ask_for(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Sources in a bucket are read in place; no copy is left."""
 
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ class Exported:
     project: Project
     store: object
     environ: dict[str, str]
+    requests: list[str]
 
     def people(self, *numbers: int) -> None:
         rows = "".join(f"person{number}@example.com,c{number}\n" for number in numbers)
@@ -37,7 +39,7 @@ def exported(tmp_path: Path) -> Iterator[Exported]:
         bucket = served.url.removesuffix("/state")
         settings = tmp_path / "environments" / "sandbox" / "environment.yaml"
         settings.write_text(settings.read_text().replace("root: data", f'root: "{bucket}/exports"'))
-        yield Exported(project, served.opened(bucket), dict(served.environ))
+        yield Exported(project, served.opened(bucket), dict(served.environ), served.requests)
 
 
 def test_members_are_those_of_the_bucket_and_no_copy_is_left(exported: Exported) -> None:
@@ -51,6 +53,30 @@ def test_members_are_those_of_the_bucket_and_no_copy_is_left(exported: Exported)
     assert exported.project.members("customer") == {f"c{number}" for number in range(20, 515)}
     cache = exported.project.root / ".reconciler" / "cache"
     assert [path for path in cache.rglob("*") if path.is_file()] == []
+
+
+def downloads(exported: Exported) -> list[str]:
+    """Return the objects that the server was asked for since the last call; listings are of the bucket."""
+    asked = [one.split("?")[0] for one in exported.requests if one.startswith("GET ")]
+    exported.requests.clear()
+    return [one for one in asked if one.count("/") > 2]
+
+
+def test_unchanged_objects_are_not_downloaded_again(exported: Exported) -> None:
+    exported.people(*range(500))
+    time.sleep(2.1)  # an object that was written just before its listing is read once more
+    exported.run("apply", "sandbox", "--yes")
+    assert len(downloads(exported)) == 1
+    said = exported.run("plan", "sandbox").said
+    assert "No changes." in said
+    assert "sources of 1 audience unchanged since" in " ".join(said.split())
+    assert exported.requests
+    assert downloads(exported) == []
+    exported.run("plan", "sandbox", "--read-sources")
+    assert len(downloads(exported)) == 1
+    exported.people(*range(501))
+    exported.run("plan", "sandbox", "--detailed-exitcode", code=2)
+    assert len(downloads(exported)) == 1
 
 
 def test_a_bucket_can_be_given_for_one_run(exported: Exported, tmp_path: Path) -> None:

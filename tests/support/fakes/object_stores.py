@@ -13,12 +13,13 @@ import secrets
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import boto3
 import httpx
@@ -43,12 +44,14 @@ MOTO = one_at_a_time(DomainDispatcherApplication(create_backend_app))
 class Served:
     """A folder of its own. With `environ` alone, `from_url(url)` opens `store` again.
 
-    A store made from an environment alone may have no repr: obstore panics on Azure's.
+    A store made from an environment alone may have no repr: obstore panics on Azure's. `requests` are those
+    that the server has answered; Azurite notes them a moment later.
     """
 
     url: str
     environ: Mapping[str, str]
     store: ObjectStore = field(repr=False)
+    requests: list[str] = field(default_factory=list)
 
     def opened(self, url: str) -> ObjectStore:
         """Another place on the same server, whether or not it exists."""
@@ -64,7 +67,8 @@ def memory() -> Iterator[Served]:
 @contextmanager
 def s3() -> Iterator[Served]:
     """Return a new bucket. Servers of one process answer one request at a time."""
-    with loopback.serving(MOTO) as server:
+    requests: list[str] = []
+    with loopback.serving(noting(MOTO, requests)) as server:
         environ = {**leading_to(server), "AWS_ALLOW_HTTP": "true"}
         bucket = f"bucket-{uuid.uuid4().hex}"
         administrator = boto3.client(
@@ -79,11 +83,21 @@ def s3() -> Iterator[Served]:
         )
         try:
             url = f"s3://{bucket}/state"
-            yield Served(url, environ, opened(url, environ))
+            yield Served(url, environ, opened(url, environ), requests)
         finally:
             everything = opened(f"s3://{bucket}", environ)
             everything.delete([one["path"] for one in everything.list().collect()])
             administrator.close()
+
+
+def noting(app: Callable[..., Any], requests: list[str]) -> Callable[..., Any]:
+    """Return the same application, which notes method, path and query of each request."""
+
+    def note(environ: Any, start: Any) -> Any:
+        requests.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}?{environ['QUERY_STRING']}")
+        return app(environ, start)
+
+    return note
 
 
 @contextmanager
@@ -102,7 +116,7 @@ def in_a_short_bucket() -> Iterator[Served]:
         administrator.create_bucket(Bucket=name, CreateBucketConfiguration=region)
         administrator.close()
         try:
-            yield Served(url, environ, served.opened(url))
+            yield Served(url, environ, served.opened(url), served.requests)
         finally:
             everything = served.opened(f"s3://{name}")
             everything.delete([one["path"] for one in everything.list().collect()])

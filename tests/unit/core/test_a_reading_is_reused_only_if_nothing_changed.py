@@ -34,6 +34,7 @@ from reconciler.core.remote import Segment
 from reconciler.core.reuse import (
     MARGIN,
     FileIdentity,
+    ObjectIdentity,
     ReadRecord,
     ReadRecords,
     SourceIdentities,
@@ -155,6 +156,38 @@ def test_without_lists_no_guard_decides_about_members() -> None:
 )
 def test_another_engine_sample_or_file_is_another_reading(seen: SourceIdentities) -> None:
     assert key(seen=seen) != key()
+
+
+OBJECT = ObjectIdentity("s3://acme/people.csv", 30, "tag", "", 400, listed_ns=9 * MARGIN)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"path": "s3://acme/other.csv"},
+        {"size": 31},
+        {"tag": "another"},
+        {"version": "2"},
+        {"written_ns": 401},
+    ],
+)
+def test_another_object_is_another_reading(parts: dict[str, object]) -> None:
+    one, other = (replace(SEEN, files={"a": (found,)}) for found in (OBJECT, replace(OBJECT, **parts)))
+    assert key(seen=one) != key(seen=other)
+    again = replace(SEEN, files={"a": (replace(OBJECT, listed_ns=0),)})
+    assert key(seen=one) == key(seen=again)
+
+
+@pytest.mark.parametrize(
+    ("written", "since", "trusted"),
+    [
+        (8 * MARGIN, 10 * MARGIN, True),
+        (8 * MARGIN + 1, 10 * MARGIN, False),
+        (8 * MARGIN, 9 * MARGIN - 1, False),
+    ],
+)
+def test_an_object_must_be_clearly_older_than_its_listing(written: int, since: int, trusted: bool) -> None:
+    assert is_trusted((replace(OBJECT, written_ns=written),), since) is trusted
 
 
 def test_another_state_has_another_key() -> None:

@@ -11,7 +11,6 @@ from support.source_project import EMAIL, Project
 
 from reconciler.core.reuse import SourceIdentities
 from reconciler.members import identities
-from reconciler.members.bucket_mirror import mirror
 from reconciler.members.data_root import LocalFolder
 from reconciler.members.identities import engine_version, identify
 
@@ -96,12 +95,6 @@ def test_a_link_that_leads_nowhere_has_no_identity(project: Project) -> None:
     (project.root / "people-1.csv").unlink()
     (project.root / "people-1.csv").symlink_to(project.root / "nowhere")
     assert files(project) is None
-
-
-def test_objects_have_no_identity(project: Project, tmp_path: Path) -> None:
-    """An entity tag need not follow from the content; nothing is asked of the store."""
-    root = mirror("s3://no-such-bucket/exports", tmp_path / "brought", lambda: None)
-    assert identify(root, [project.audience], None).files == {}
 
 
 def test_each_pattern_is_resolved_once(project: Project) -> None:
