@@ -9,9 +9,10 @@ from support.lifecycle_simulation import ends_well
 from support.simulation import ADDRESSES
 
 from reconciler.core.adoption import Baseline
-from reconciler.core.model import RepairMode
+from reconciler.core.model import Hashing, IdentifierType, RepairMode
 
 ONE, TWO = ADDRESSES[0], ADDRESSES[3]
+KIND = (IdentifierType.EMAIL, Hashing.SHA256)
 FOUR = frozenset({"p0", "p1", "p2", "p3"})
 
 
@@ -36,6 +37,18 @@ def a_segment_replaced_by_a_repair_loses_listed_members_in_the_next_run() -> Non
     lists = [("deliver_suppression", frozenset({"p0", "p1", "p2"}), 0)]
     history.a_column_changes_and_is_applied(("restore_matches", 0), lists)
     history.a_column_changes_and_is_applied(("change_matches", 0, frozenset({"p0"}), ""), [])
+    ends_well(history)
+
+
+def a_stranger_with_our_name_stops_no_opt_out() -> None:
+    """Someone else created a segment like the one that an unconfirmed create of ours asked for."""
+    history = EveryEvent()
+    history.begin([("declare", ONE, frozenset({"p0"}))], size=1, run=True)
+    asked = [("rekey", 0, KIND, "1001", "8")]
+    history.run_beside_a_stranger(asked, (0, ""), "like ours", "lost-before")
+    history.something_happens(("rename_by_hand", 0, "By hand"))
+    history.run_and_crash([("rekey", 0, KIND, "1001", "7")], number=1, after=False)
+    history.somebody_opts_out(0, "p0", pause="")
     ends_well(history)
 
 
@@ -131,6 +144,7 @@ EXAMPLES: tuple[Callable[[], None], ...] = (
     a_filled_segment_is_replaced,
     a_filled_segment_is_replaced_that_replaced_an_adopted_one,
     an_expired_override_lets_nothing_pass,
+    a_stranger_with_our_name_stops_no_opt_out,
     an_interrupted_move_that_is_moved_on_leaves_one_address,
     uncertain_members_beyond_the_size_of_a_segment_can_be_let_pass,
     what_an_override_lets_pass_is_blocked_without_it,

@@ -305,7 +305,7 @@ class ListHistories(Simulation):
                 end = grace_ends_at(holding, self.world.quiet)
                 quiet = end is None or end <= self.world.clock.now()
                 alone = isinstance(slot, RetiredSlot) or resource.address not in self.world.wishes
-                if quiet and alone and not self._is_claimed(resource):
+                if quiet and alone and holding.segment_id not in self.claimed:
                     found.add(holding.segment_id)
         return found
 

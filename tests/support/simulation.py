@@ -463,13 +463,9 @@ class Simulation(RuleBasedStateMachine):
     def _quiet_segments(self) -> set[str]:
         """Those with no unconfirmed request."""
         now, quiet = self.world.clock.now(), self.world.quiet
-        holdings = (one.current for one in self._resources() if not self._is_claimed(one))
+        holdings = (one.current for one in self._resources() if one.current.segment_id not in self.claimed)
         until = {one.segment_id: grace_ends_at(one, quiet) for one in holdings}
         return {at for at, moment in until.items() if moment is None or moment <= now}
-
-    def _is_claimed(self, resource: ResourceState) -> bool:
-        """A foreign ownership tag on one segment of an address stops removals from all of them."""
-        return not self.claimed.isdisjoint(one.segment_id for one in resource.segments)
 
     def _suppressed_have_left(self, quiet: Container[str]) -> None:
         """Also from segments of addresses with an unreadable source."""

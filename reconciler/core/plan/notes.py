@@ -43,6 +43,16 @@ def notes(
     yield from weaker_gates(desired, observed)
 
 
+def kept_by_others(addresses: Iterable[Address]) -> Iterator[str]:
+    """Yield one note for suppressed members in segments that have another address's ownership tag."""
+    if found := sorted(addresses):
+        yield (
+            "members of lists stay in a segment with the ownership tag of another environment or address: "
+            f"{_named(found)}. If the tag was copied, delete it from the segment's description in Criteo; "
+            "else only the other environment or address can remove them"
+        )
+
+
 def _paused(desired: DesiredState) -> Iterator[str]:
     if desired.environment.paused:
         yield (

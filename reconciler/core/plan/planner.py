@@ -35,12 +35,12 @@ from reconciler.core.plan.guards import (
 from reconciler.core.plan.lost_access import lost_access
 from reconciler.core.plan.model import Blocked, Plan, PlanInputs, removals_beside
 from reconciler.core.plan.names import NameRegistry, resolve_names
-from reconciler.core.plan.notes import notes
+from reconciler.core.plan.notes import kept_by_others, notes
 from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.promotion_gates import unproved
 from reconciler.core.plan.rejections import holds_nobody, standstill
 from reconciler.core.plan.renames import both_have_segments, resembling
-from reconciler.core.plan.suppressed_removals import removal, too_many
+from reconciler.core.plan.suppressed_removals import SuppressedMembers, not_removable, removal, too_many
 from reconciler.core.plan.unconfirmed_creates import match_unconfirmed, reserved_names
 from reconciler.core.remote import Segment
 from reconciler.core.state.ownership_tag import Tag, former_tags, tag
@@ -76,9 +76,10 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     )
     settled = resolve_names((*wanted, *ending), registry, paused.union(one.address for one in alone))
     forgotten = forgotten_specs(desired, observed.resources.values(), only)
-    leaving = _suppressed((*specs.values(), *forgotten.values()), decided, desired, observed, segments)
-    excess = {at: finding for at, one in leaving.items() if (finding := too_many(one, observed.now.date()))}
-    suppressed = {at: one for at, one in leaving.items() if at not in excess}
+    leaving = tuple(_with_suppressed_members((*specs.values(), *forgotten.values()), desired, observed))
+    removals = _suppressed(leaving, desired, observed, segments)
+    excess = {at: finding for at, one in removals.items() if (finding := too_many(one, observed.now.date()))}
+    suppressed = {at: one for at, one in removals.items() if at not in excess}
     named = tuple(_unless(paused, settled.blocked))
     stopped = paused.union(one.address for one in (*alone, *named))
     unsent = stopped.union(forgotten)
@@ -96,7 +97,11 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
         unchanged=tuple(one for one in unchanged if address_of(one) not in stopped),
         blocked=tuple(blocked),
         cost=cost(sent, desired.environment.api, observed.rates, observed.now),
-        notes=(*desired.notes, *notes(going, specs.values(), desired, observed)),
+        notes=(
+            *desired.notes,
+            *notes(going, specs.values(), desired, observed),
+            *kept_by_others(not_removable(leaving, segments)),
+        ),
         problems=(*lost, *lost_access(desired, observed, segments)),
         blocked_outcomes=tuple(
             sorted((one for one in outcomes if address_of(one) in stopped), key=address_of)
@@ -150,31 +155,29 @@ def _undecided(
             yield Undecided(spec)
 
 
+def _with_suppressed_members(
+    specs: Iterable[SegmentSpec], desired: DesiredState, observed: ObservedState
+) -> Iterator[SuppressedMembers]:
+    for spec in specs:
+        if departures := observed.departures.get(spec.address):
+            ours = tag(desired.environment.name, spec.address, _lineage(observed))
+            former = _former(desired, observed, spec.address)
+            yield SuppressedMembers(spec, observed.resources[spec.address], departures, ours, former)
+
+
 def _suppressed(
-    specs: Iterable[SegmentSpec],
-    decided: Mapping[Address, SegmentChange | Finding | None],
+    leaving: Iterable[SuppressedMembers],
     desired: DesiredState,
     observed: ObservedState,
     segments: Mapping[str, Segment],
 ) -> dict[Address, Removal]:
     """Return the suppressed members to remove from each address if nothing else is sent there.
 
-    A segment that cannot be changed safely is left alone.
+    A segment that cannot be changed safely is left alone. A finding about the address stops no removal.
     """
-    found = {}
-    for spec in specs:
-        departures = observed.departures.get(spec.address, ())
-        if not departures or isinstance(decided.get(spec.address), Finding):
-            continue
-        resource, ours = (
-            observed.resources[spec.address],
-            tag(desired.environment.name, spec.address, _lineage(observed)),
-        )
-        quiet = desired.environment.api.grace_period
-        former = _former(desired, observed, spec.address)
-        if leaving := removal(spec, resource, departures, segments, ours, observed.now, quiet, former):
-            found[spec.address] = leaving
-    return found
+    quiet = desired.environment.api.grace_period
+    found = (removal(one, segments, observed.now, quiet) for one in leaving)
+    return {one.spec.address: one for one in found if one}
 
 
 def _unread(observed: ObservedState) -> Iterator[Blocked]:

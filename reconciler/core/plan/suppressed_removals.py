@@ -1,10 +1,11 @@
 """Removes suppressed members from segments without another change: only a few, and only from our own."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from reconciler.core.errors import Finding
-from reconciler.core.model import SegmentSpec
+from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.override import advice
 from reconciler.core.ownership import not_ours
 from reconciler.core.plan.changes import Removal
@@ -15,27 +16,41 @@ from reconciler.core.state.ownership_tag import Tag
 from reconciler.core.state.resource import ResourceState, SegmentState, grace_ends_at
 
 
+@dataclass(frozen=True, slots=True)
+class SuppressedMembers:
+    """The suppressed members in the segments of one address, and the ownership tags that are ours there."""
+
+    spec: SegmentSpec
+    resource: ResourceState
+    departures: tuple[Departure, ...]
+    tag: Tag
+    former: tuple[Tag, ...]
+
+    def holding(self, departure: Departure) -> SegmentState:
+        return dict(self.resource.slots)[departure.slot]
+
+    def is_ours(self, departure: Departure, segments: Mapping[str, Segment]) -> bool:
+        holding = self.holding(departure)
+        return not not_ours(self.spec.address, self.tag, (holding,), segments, self.former)
+
+
 def removal(
-    spec: SegmentSpec,
-    resource: ResourceState,
-    departures: tuple[Departure, ...],
-    segments: Mapping[str, Segment],
-    tag: Tag,
-    now: datetime,
-    quiet: timedelta,
-    former: Iterable[Tag] = (),
+    found: SuppressedMembers, segments: Mapping[str, Segment], now: datetime, quiet: timedelta
 ) -> Removal | None:
-    """Return the suppressed members to remove from segments that are ours and have no unconfirmed request."""
-    holdings = dict(resource.slots)
-    if not_ours(spec.address, tag, holdings.values(), segments, former):
-        return None
+    """Return what to remove from segments that are ours and have no unconfirmed request."""
     safe = tuple(
         one
-        for one in departures
-        if one.urgent
-        and _is_safe(holdings[one.slot], segments.get(holdings[one.slot].segment_id), now, quiet)
+        for one in found.departures
+        if one.urgent and found.is_ours(one, segments) and _is_safe(found.holding(one), segments, now, quiet)
     )
-    return Removal(spec, safe) if safe else None
+    return Removal(found.spec, safe) if safe else None
+
+
+def not_removable(found: Iterable[SuppressedMembers], segments: Mapping[str, Segment]) -> Iterator[Address]:
+    """Yield the addresses with suppressed members in a segment that has another address's tag."""
+    for one in found:
+        if any(each.urgent and not one.is_ours(each, segments) for each in one.departures):
+            yield one.spec.address
 
 
 def too_many(found: Removal, today: date) -> Finding | None:
@@ -62,8 +77,9 @@ def too_many(found: Removal, today: date) -> Finding | None:
     return None
 
 
-def _is_safe(holding: SegmentState, segment: Segment | None, now: datetime, quiet: timedelta) -> bool:
-    until = grace_ends_at(holding, quiet)
+def _is_safe(holding: SegmentState, segments: Mapping[str, Segment], now: datetime, quiet: timedelta) -> bool:
+    segment, until = segments.get(holding.segment_id), grace_ends_at(holding, quiet)
     if segment is None or segment.read_only or (until and until > now):
         return False
-    return segment.identifier_type == holding.key.identifier_type
+    there = (segment.identifier_type, segment.retailer_id)
+    return there == (holding.key.identifier_type, holding.key.retailer_id)
