@@ -134,7 +134,8 @@ def removals(
 ) -> ErasureAtCriteo:
     """Return the erased members of all segments at Criteo: also replaced, forgotten and paused ones.
 
-    A missing segment holds nobody, unless so many are missing that access may be lost.
+    A missing segment holds nobody, unless so many are missing that access may be lost. A problem of one
+    segment stops no removal from another one.
     """
     resources, head = state.resources(), state.head()
     quiet, name = desired.environment.api.grace_period, desired.environment.name
@@ -150,18 +151,18 @@ def removals(
     problems: list[Finding] = []
     for resource in holding:
         at, lineage = resource.address, head.lineage if head else ""
-        present = [
-            (slot, segment) for slot, segment in resource.slots if slot in {one.slot for one in leaving[at]}
-        ]
         former = former_tags(name, resource.moved_from, lineage)
-        foreign = not_ours(at, tag(name, at, lineage), [one for _, one in present], segments, former)
-        wrong = [foreign] if foreign else [*_unfit(at, [one for _, one in present], there, segments)]
-        problems += wrong
-        removable = {slot for slot, segment in present if segment.segment_id in segments}
-        departing = tuple(one for one in leaving[at] if one.slot in removable)
-        if departing and not wrong:
+        departing = []
+        for one in leaving[at]:
+            held = dict(resource.slots)[one.slot]
+            foreign = not_ours(at, tag(name, at, lineage), (held,), segments, former)
+            if wrong := foreign or _unfit(at, held, there, segments):
+                problems.append(wrong)
+            elif held.segment_id in segments:
+                departing.append(one)
+        if departing:
             other = credential_of_account(desired, resource.current.key.account_id)
-            found.append(ErasedAtAddress(at, credentials.get(at, other), departing))
+            found.append(ErasedAtAddress(at, credentials.get(at, other), tuple(departing)))
     return ErasureAtCriteo(tuple(found), (*lost, *problems))
 
 
@@ -181,26 +182,28 @@ def _departures(
 
 def _unfit(
     address: Address,
-    held: Sequence[SegmentState],
+    held: SegmentState,
     there: Mapping[str, Sequence[Segment]],
     segments: Mapping[str, Segment],
-) -> Iterator[Finding]:
-    for one in held:
-        segment = segments.get(one.segment_id)
-        if one.key.account_id not in there:
-            problem = f"the current credentials can't list account {one.key.account_id}"
-            yield Finding(str(address), problem, "restore the access, or the seat in environment.yaml")
-        elif segment and segment.read_only:
-            problem = f"segment {segment.id} is read-only at Criteo"
-            yield Finding(str(address), problem, "ask the owner of the account at Criteo to lift that")
-        elif segment and segment.identifier_type != one.key.identifier_type:
-            problem = f"segment {segment.id} holds another type at Criteo than in our state"
-            yield Finding(str(address), problem, "restore the state, or ask Criteo about the segment")
+) -> Finding | None:
+    where, segment = str(address), segments.get(held.segment_id)
+    if held.key.account_id not in there:
+        problem = f"the current credentials can't list account {held.key.account_id}"
+        return Finding(where, problem, "restore the access, or the seat in environment.yaml")
+    if segment is None:
+        return None
+    if segment.read_only:
+        problem = f"segment {segment.id} is read-only at Criteo"
+        return Finding(where, problem, "ask the owner of the account at Criteo to lift that")
+    if segment.identifier_type != held.key.identifier_type:
+        problem = f"segment {segment.id} holds another type at Criteo than in our state"
+        return Finding(where, problem, "restore the state, or ask Criteo about the segment")
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class ErasureResult:
-    """The list as it is stored now, the addresses without erased members at Criteo, and what failed."""
+    """The list as it is stored now, the addresses from which members were removed, and what failed."""
 
     erasures: ErasureList
     removed: tuple[Address, ...]

@@ -11,13 +11,14 @@ from support.in_memory_environment import (
     InMemoryEnvironment,
 )
 
-from reconciler.core.model import Address, Guards, Retention
+from reconciler.core.model import Address, Guards, Hashing, IdentifierType, Retention
 from reconciler.operations.erase_people import ErasureResult
 
 pytestmark = pytest.mark.promise("private")
 
 NAMES = ("a", "b", "c", "forgotten", "pending")
 ANN = "Email:sha256:ann"
+ANNS = {ANN, "Email:md5:ann"}
 
 
 def environment() -> InMemoryEnvironment:
@@ -120,3 +121,19 @@ def test_the_places_name_all_that_held_the_person() -> None:
     assert {one.address.audience for one in request.places} == {*NAMES}
     assert all(one.versions for one in request.places)
     assert request.completed_at
+
+
+def test_a_problem_of_one_segment_stops_no_removal_from_another_one() -> None:
+    """Of one address: its replaced segment has the tag of another address, its current one does not."""
+    made = environment()
+    made.wishes[Address("email", "a")] = DesiredSegment("a", kind=(IdentifierType.EMAIL, Hashing.MD5))
+    made.run()
+    [replaced] = [one for one in made.criteo.accounts["1001"].values() if one.name.startswith("a (retired")]
+    tag, replaced.description = replaced.description, "[reconciler 0123456789-abcd]"
+    erased = made.erase(frozenset({"ann"}), [EMAIL, (IdentifierType.EMAIL, Hashing.MD5)])
+    assert [one.where for one in erased.problems] == ["email/a"]
+    at_criteo = [one.name for one in made.criteo.accounts["1001"].values() if len(one.members & ANNS)]
+    assert at_criteo == [replaced.name]
+    replaced.description = tag
+    assert erase(made).problems == ()
+    assert holders(made) == []

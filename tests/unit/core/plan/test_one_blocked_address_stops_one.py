@@ -11,7 +11,7 @@ from reconciler.core.events import ChangeOutcome
 from reconciler.core.model import Address, Hashing, IdentifierType
 from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import Undecided, address_of
-from reconciler.core.remote import NewSegment
+from reconciler.core.remote import NewSegment, SharingStatus
 
 pytestmark = pytest.mark.promise("refused-early")
 
@@ -262,6 +262,40 @@ def test_no_member_is_removed_from_a_foreign_segment(world: InMemoryEnvironment)
     assert segment
     segment.description = "[reconciler 0123456789-abcd]"
     world.broken = {"one"}
+    assert world.plan().removals == ()
+
+
+def test_a_tag_on_a_replaced_segment_stops_removals_from_that_one_only(world: InMemoryEnvironment) -> None:
+    world.wishes[TWO] = DesiredSegment("Silver", kind=(IdentifierType.EMAIL, Hashing.MD5))
+    world.run()
+    [replaced] = [one for one in world.criteo.accounts["1001"].values() if "retired" in one.name]
+    replaced.description = "[reconciler 0123456789-abcd]"
+    world.suppression = ListFile(frozenset("a"))
+    world.run()
+    assert holds(world, replaced.name) == set("abcdefghij")
+    assert holds(world, "Silver") == set("bcdefghij")
+    [said] = [one for one in world.plan().notes if one.startswith("members of lists stay")]
+    assert "another environment or address: offsite/two. If the tag was copied, delete it" in said
+
+
+def test_a_finding_about_the_segment_of_an_address_stops_no_removal(world: InMemoryEnvironment) -> None:
+    """The segment is shared, so that it cannot be replaced."""
+    suppress(world, "a")
+    world.wishes[TWO] = DesiredSegment("Silver", kind=(IdentifierType.EMAIL, Hashing.MD5))
+    segment = world.criteo.named("1001", "Silver")
+    assert segment
+    segment.sharing = SharingStatus.SHARED_WITH_ALL
+    assert causes(world) == {TWO: Cause.SEGMENT}
+    world.run()
+    assert holds(world, "Silver") == set("bcdefghij")
+
+
+def test_no_member_is_removed_from_a_segment_of_another_retailer(world: InMemoryEnvironment) -> None:
+    suppress(world, "a")
+    world.broken = {"one"}
+    segment = world.criteo.named("1001", "Gold")
+    assert segment
+    segment.retailer_id = "9"
     assert world.plan().removals == ()
 
 
