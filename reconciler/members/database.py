@@ -81,13 +81,24 @@ def number(cursor: duckdb.DuckDBPyConnection, query: str) -> int:
     return int(row[0]) if row and row[0] is not None else 0
 
 
+BUGS = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ParserException,
+    duckdb.SyntaxException,
+    duckdb.NotImplementedException,
+    duckdb.TransactionException,
+)
+"""Errors of a statement, whatever the disk and the files hold."""
+
+
 @contextlib.contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
     """Replace DuckDB's own message, which may quote a row, by what DuckDB was doing."""
     try:
         yield
-    except duckdb.InterruptException:
-        raise  # somebody asked to stop: `stopping` says so
+    except (duckdb.InterruptException, *BUGS):
+        raise  # somebody asked to stop, as `stopping` says; or a statement of ours is wrong
     except duckdb.OutOfMemoryException:
         raise StorageError(
             f"{doing}: more memory or disk is needed than is allowed",
