@@ -451,11 +451,16 @@ class Simulation(RuleBasedStateMachine):
             for one in plan.blocked:
                 assert one.cause is not Cause.SOURCE or self._cannot_be_read(one.address), "no cause to block"
             waiting = {address_of(change) for change in plan.changes}
-            if plan.problems:  # a segment that was made while access is lost is missing: all wait
-                assert self.world.criteo.hidden, "all wait, and nothing is out of sight"
+            if plan.problems:
+                assert self.world.criteo.hidden or self._missing(), "all wait, and nothing is missing"
             else:
                 assert waiting <= self.blocked, "a healthy address waits for a blocked one"
             self._suppressed_have_left(quiet)
+
+    def _missing(self) -> list[str]:
+        """Return the segments in the state that were deleted at Criteo."""
+        known = (one for resource in self._resources() for one in resource.segments)
+        return [one.segment_id for one in known if not self.world.criteo.segment(one.segment_id)]
 
     def _cannot_be_read(self, address: Address) -> bool:
         return address.audience in self.world.broken
