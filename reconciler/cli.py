@@ -16,6 +16,7 @@ import click
 from reconciler import __version__
 from reconciler.clock import LONGEST_RENEWAL, StopSignal
 from reconciler.commands.support.lazy_group import LazyGroup
+from reconciler.commands.support.observed import USAGE
 from reconciler.commands.support.options import CommonOptions, with_options
 from reconciler.crash import install_handlers, report_crash
 from reconciler.disk.scratch_dir import ScratchDir
@@ -48,7 +49,6 @@ COMMANDS = {
 }
 """Help is printed from this table, so that it loads no command."""
 
-USAGE = 64
 CANCELLED = 130
 NEW_OBJECTS = 50_000
 """Objects after which Python looks for cycles. What a command loads lives to its end: by default, Python

@@ -8,6 +8,7 @@ from reconciler.core.errors import AuthenticationError
 from reconciler.core.model import Environment
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
+from reconciler.core.telemetry import SILENT, Telemetry
 from reconciler.credentials import SecretConsentStore, SecretResolver
 from reconciler.criteo.connection import Connection, connect, redeem
 from reconciler.criteo.grants import (
@@ -28,6 +29,7 @@ class ConnectionFactory:
     environment: Environment
     places: SecretResolver
     clock: Clock
+    telemetry: Telemetry = SILENT
 
     def connection(self, role: CredentialRole, spent: tuple[Secret, ...] = ()) -> Connection:
         """Return a connection with the grant of the manifests.
@@ -44,6 +46,7 @@ class ConnectionFactory:
             clock=self.clock,
             share=api.share,
             spent=spent,
+            telemetry=self.telemetry,
         )
 
     def redeem(self, role: CredentialRole, code: Secret, verifier: Secret | None, login: str) -> None:

@@ -15,6 +15,7 @@ from reconciler.core.model import Api
 from reconciler.core.plan.promotion_gates import without_gates
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
+from reconciler.core.telemetry import SILENT, Telemetry
 from reconciler.criteo.connection import Connection, connect
 from reconciler.criteo.grants import ClientCredentials, ClientKeys
 from reconciler.disk.private_dir import WORK_DIR, private_directory
@@ -53,7 +54,9 @@ def open_emulator(private: Path, desired: DesiredState) -> Emulator:
     return emulator
 
 
-def emulated_connection(emulator: Emulator, desired: DesiredState, clock: Clock) -> Connection:
+def emulated_connection(
+    emulator: Emulator, desired: DesiredState, clock: Clock, telemetry: Telemetry = SILENT
+) -> Connection:
     """Return a connection to an emulator in this process, with the credentials that it issued."""
     issued, api = emulator.credentials, desired.environment.api
     return connect(
@@ -65,6 +68,7 @@ def emulated_connection(emulator: Emulator, desired: DesiredState, clock: Clock)
         clock=clock,
         share=api.share,
         transport=transport(emulator.pipeline),
+        telemetry=telemetry,
     )
 
 

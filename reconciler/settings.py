@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reconciler.core.audit.model import Actor, ActorSource, is_actor_name
 from reconciler.core.errors import ConfigurationError
+from reconciler.core.telemetry import SILENT, Telemetry
 
 MEMORY_LIMIT = "RECONCILER_MEMORY_LIMIT"
 SIZE = re.compile(r"(6[4-9]|[7-9]\d|[1-9]\d{2,6})MB|[1-9]\d{0,3}GB")
@@ -42,6 +43,7 @@ class Settings:
     who: str
     actor: Actor
     environ: Mapping[str, str]
+    telemetry: Telemetry = SILENT
 
 
 def read_settings(
@@ -52,6 +54,7 @@ def read_settings(
     quiet: bool,
     verbose: bool,
     no_color: bool,
+    telemetry: Telemetry = SILENT,
 ) -> Settings:
     """Flags win over variables. NO_COLOR counts when it is set and not empty (no-color.org)."""
     environ = os.environ
@@ -68,7 +71,13 @@ def read_settings(
         who=_who(environ),
         actor=_actor(environ),
         environ=environ,
+        telemetry=telemetry,
     )
+
+
+def telemetry_variables() -> Mapping[str, str]:
+    """Return the variables from which OpenTelemetry takes its settings, and the context of a trace."""
+    return os.environ
 
 
 def colour_wish(no_color: bool) -> bool | None:

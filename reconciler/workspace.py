@@ -29,6 +29,7 @@ from reconciler.core.ports import (
 )
 from reconciler.core.role_choice import READING, RoleChoice
 from reconciler.core.state.resource import ResourceState
+from reconciler.core.telemetry import Attribute, EnvironmentName, Telemetry
 from reconciler.credentials import SecretResolver
 from reconciler.criteo.connection import Connection
 from reconciler.disk.private_dir import WORK_DIR, private_directory
@@ -49,6 +50,7 @@ from reconciler.members.queries.databases import Databases
 from reconciler.settings import Settings
 from reconciler.state.open_store import open_store
 from reconciler.state.seal import Seal
+from reconciler.telemetry.observed_ports import observed_engine, observed_store
 
 if TYPE_CHECKING:
     from reconciler.members.engine import DuckDbEngine
@@ -78,6 +80,10 @@ class Workspace:
     _open: ExitStack
     _connections: dict[str, Connection]
     _role: RoleChoice
+
+    @property
+    def telemetry(self) -> Telemetry:
+        return self._settings.telemetry
 
     def readers(self) -> Mapping[str, SegmentReader]:
         """Return the readers by credential; reads the secrets."""
@@ -189,7 +195,7 @@ class Workspace:
 
         engine = LazyEngine(root, sample_rows, erasures.fingerprint, opened)
         self._open.callback(engine.close)
-        return engine
+        return observed_engine(engine, self.telemetry)
 
     def databases(self) -> Databases:
         """Return the databases of sources, with the logins of this command; secrets are read on demand."""
@@ -230,7 +236,7 @@ class Workspace:
         return self._open.enter_context(open_emulator(self._private, self.desired))
 
     def _emulation(self, emulator: Emulator) -> Connection:
-        return emulated_connection(emulator, self.desired, self.clock)
+        return emulated_connection(emulator, self.desired, self.clock, self.telemetry)
 
     def used_credentials(self) -> tuple[Credential, ...]:
         """Return the credentials of segments; all credentials if there are no segments."""
@@ -239,7 +245,7 @@ class Workspace:
 
     def access(self) -> ConnectionFactory:
         """Return a factory for real connections, also if the manifests name the emulator."""
-        return ConnectionFactory(self.desired.environment, self.secrets(), self.clock)
+        return ConnectionFactory(self.desired.environment, self.secrets(), self.clock, self.telemetry)
 
     def secrets(self) -> SecretResolver:
         """Return a resolver of secret references."""
@@ -264,6 +270,7 @@ def open_workspace(
     """
     root = find_root(settings.directory)
     desired = read(root, environment, data_root=settings.data_root)
+    settings.telemetry.note(Attribute.ENVIRONMENT, EnvironmentName(desired.environment.name))
     if not settings.emulate:
         _refuse_placeholders(desired, root)
     with suppress(OSError):
@@ -290,10 +297,11 @@ def open_workspace(
             return space.access().places.snapshot_key(reference)
 
         seal = Seal.of(desired.environment, cache(key))
+        store = open_store(desired.environment, root, snapshots, private / "outbox", real, seal)
         space = Workspace(
             root=root,
             desired=desired,
-            store=open_store(desired.environment, root, snapshots, private / "outbox", real, seal),
+            store=observed_store(store, settings.telemetry),
             seal=seal,
             clock=clock,
             emulated=emulated,

@@ -28,6 +28,7 @@ from reconciler.core.model import Address, Api
 from reconciler.core.ports import Clock, MemberEngine, SegmentReader, SegmentWriter, StateWriter
 from reconciler.core.series import SeriesPoint
 from reconciler.core.state.resource import MemberSlot, ResourceState, SegmentState
+from reconciler.core.telemetry import SILENT, Telemetry
 
 REMOTE_FAILURES = (RemoteError, AuthenticationError)
 """Failures of Criteo that end one address; every other error ends the run."""
@@ -51,6 +52,7 @@ class ApplyContext:
     clock: Clock
     emit: Callable[[Event], None]
     admin_approved: frozenset[Address] = frozenset()
+    telemetry: Telemetry = SILENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from reconciler.core.plan.tagging import tagged
 from reconciler.core.plan.worker_count import workers_per_group
 from reconciler.core.series import SeriesPoint
 from reconciler.core.state.resource import ResourceState, RetiredSegment, SegmentState
+from reconciler.core.telemetry import Attribute, ErrorName, SpanName
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +147,18 @@ def _with_outcome(tools: ApplyContext, ledger: StateRecorder, address: Address, 
 
     def job() -> None:
         tools.clock.check()
-        try:
-            work()
-        except FAILURES as error:
-            ledger.end(address, ChangeOutcome.FAILED, error)
-        except (CancelledError, StorageError):
-            ledger.end(address, ChangeOutcome.INTERRUPTED)
-            raise
+        with tools.telemetry.span(SpanName.CHANGE, {Attribute.ADDRESS: address}):
+            try:
+                work()
+            except FAILURES as error:
+                ledger.end(address, ChangeOutcome.FAILED, error)
+                tools.telemetry.note(Attribute.ERROR, ErrorName.of(error))
+            except (CancelledError, StorageError):
+                ledger.end(address, ChangeOutcome.INTERRUPTED)
+                raise
+            finally:
+                if outcome := ledger.ended.get(address):
+                    tools.telemetry.note(Attribute.OUTCOME, outcome)
 
     return job
 

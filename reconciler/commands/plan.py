@@ -66,6 +66,7 @@ def command(stop: object, /, options: PlanOptions) -> int:
     from reconciler.commands.support.comparing import Change
     from reconciler.commands.support.console import screen
     from reconciler.commands.support.planning import earlier_readings, make_plan
+    from reconciler.core.events import plan_made
     from reconciler.core.model import RepairMode
     from reconciler.render.document.model import DocumentType
     from reconciler.render.numbers import ROUNDED
@@ -87,6 +88,7 @@ def command(stop: object, /, options: PlanOptions) -> int:
             earlier = earlier_readings(state, read_sources=options.read_sources)
             made = make_plan(space, state, inputs.only, shown.progress, counted, earlier)
             planned = change.noted(made.before(options.deadline, space))
+        settings.telemetry.emit(plan_made(planned.plan))
         refused = planned.plan.refused or change.fails(planned.plan)
         page.document = planned.document(space, ROUNDED)
         page.approved = None if refused else planned.approvable(space)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from http import HTTPMethod
 from itertools import chain
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from reconciler.core.remote import (
 )
 from reconciler.criteo import bulk
 from reconciler.criteo import wire_format as wire
+from reconciler.criteo.endpoints import Endpoint
 from reconciler.criteo.errors import denial_error, problems
 from reconciler.criteo.retries import Reply, ResponseCheck, RetryingSession, any_object
 from reconciler.criteo.transport import ApiCall, OutcomeUnknown, Rejected
@@ -29,7 +31,6 @@ from reconciler.criteo.wire_format import Asked, Denied, UncertainAnswer
 PAGE_SIZE = 500
 MOST_PAGES = 200
 MOST_SEGMENTS = PAGE_SIZE * MOST_PAGES
-SEGMENTS = "/accounts/{account}/audience-segments"
 OK, BAD_REQUEST = 200, 400
 ItemT = TypeVar("ItemT")
 
@@ -45,9 +46,9 @@ class CriteoReader:
 
     def probe(self, account_id: str) -> None:
         call = ApiCall(
-            "POST",
+            HTTPMethod.POST,
             f"{self._session.root}/accounts/{account_id}/audience-segments/search",
-            f"{SEGMENTS}/search",
+            Endpoint.SEARCH,
             f"searching account {account_id} for a segment",
             wire.search_body(),
             query=(("limit", "1"),),
@@ -62,9 +63,9 @@ class CriteoReader:
     def statistics(self, account_id: str, segment_id: str) -> Statistics:
         reply = self._read(
             ApiCall(
-                "GET",
+                HTTPMethod.GET,
                 f"{self._session.root}/accounts/{account_id}/audience-segments/{segment_id}/contact-list",
-                f"{SEGMENTS}/{{segment}}/contact-list",
+                Endpoint.STATISTICS,
                 f"reading the statistics of segment {segment_id}",
             ),
             _statistics_of(segment_id),
@@ -86,9 +87,9 @@ class CriteoReader:
         offset, what = 0, f"listing the audiences of account {account_id}"
         for _ in range(MOST_PAGES):
             call = ApiCall(
-                "POST",
+                HTTPMethod.POST,
                 f"{self._session.root}/accounts/{account_id}/audiences/search",
-                "/accounts/{account}/audiences/search",
+                Endpoint.AUDIENCES,
                 what,
                 wire.audiences_body(segment_ids),
                 query=(("limit", str(PAGE_SIZE)), ("offset", str(offset))),
@@ -125,9 +126,9 @@ class CriteoReader:
 
     def _page(self, what: str, account_id: str, ids: Sequence[str], offset: int) -> wire.Page:
         call = ApiCall(
-            "POST",
+            HTTPMethod.POST,
             f"{self._session.root}/accounts/{account_id}/audience-segments/search",
-            f"{SEGMENTS}/search",
+            Endpoint.SEARCH,
             what,
             wire.search_body(ids),
             query=(("limit", str(PAGE_SIZE)), ("offset", str(offset))),
@@ -155,9 +156,9 @@ class CriteoWriter:
         The call is repeated only if it certainly had no effect (no connection, 401, 429).
         """
         call = ApiCall(
-            "POST",
+            HTTPMethod.POST,
             f"{self._session.root}/accounts/{account_id}/audience-segments/create",
-            f"{SEGMENTS}/create",
+            Endpoint.CREATE,
             f"creating {_named([segment.name for segment in segments])}",
             wire.create_body(segments),
             writes=True,
@@ -172,9 +173,9 @@ class CriteoWriter:
         self, account_id: str, patches: Sequence[SegmentPatch], leaving: Callable[[], None]
     ) -> BulkResult:
         call = ApiCall(
-            "PATCH",
+            HTTPMethod.PATCH,
             f"{self._session.root}/accounts/{account_id}/audience-segments",
-            SEGMENTS,
+            Endpoint.UPDATE,
             f"updating {_named([patch.id for patch in patches])}",
             wire.update_body(patches),
             writes=True,
@@ -188,9 +189,9 @@ class CriteoWriter:
 
     def delete(self, account_id: str, ids: Sequence[str], leaving: Callable[[], None]) -> DeleteResult:
         call = ApiCall(
-            "POST",
+            HTTPMethod.POST,
             f"{self._session.root}/accounts/{account_id}/audience-segments/delete",
-            f"{SEGMENTS}/delete",
+            Endpoint.DELETE,
             f"deleting {_named(ids)}",
             wire.delete_body(ids),
             writes=True,
@@ -227,9 +228,9 @@ class CriteoWriter:
         sent = len(identifiers)
         doing = "adding members to" if operation == "add" else "removing members from"
         call = ApiCall(
-            "POST",
+            HTTPMethod.POST,
             f"{self._session.root}/audience-segments/{segment_id}/contact-list/add-remove",
-            "/audience-segments/{segment}/contact-list/add-remove",
+            Endpoint.CHANGE_MEMBERS,
             f"{doing} segment {segment_id}",
             wire.members_body(identifier_type, operation, identifiers),
             writes=True,

@@ -11,8 +11,11 @@ import httpx
 from reconciler.core.errors import ConfigurationError, RemoteError
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
+from reconciler.core.telemetry import SILENT, Telemetry
 from reconciler.criteo.answers import KEPT, LARGEST, unreadable
+from reconciler.criteo.call_recorder import CallRecorder
 from reconciler.criteo.client import CriteoReader, CriteoWriter
+from reconciler.criteo.endpoints import Endpoint
 from reconciler.criteo.errors import connection_error_reason
 from reconciler.criteo.grants import AuthorizationCode, Grant
 from reconciler.criteo.inspector import CriteoInspector
@@ -98,6 +101,7 @@ def connect(
     transport: httpx.BaseTransport | None = None,
     chance: Callable[[], float] = random.random,
     spent: tuple[Secret, ...] = (),
+    telemetry: Telemetry = SILENT,
 ) -> Connection:
     """Return a connection. Sends nothing yet. With an empty `token_url`, tokens come from `base_url`.
 
@@ -106,12 +110,12 @@ def connect(
     """
     base_url = base_url.rstrip("/")
     seconds = timeout.total_seconds()
-    auth = TokenAuth(
-        token_url or f"{base_url}/oauth2/token", grant, clock, _timeout(min(seconds, LONGEST_TOKEN)), spent
-    )
+    calls = CallRecorder(telemetry, base_url)
+    url, longest = token_url or f"{base_url}{Endpoint.TOKEN}", min(seconds, LONGEST_TOKEN)
+    auth = TokenAuth(url, grant, clock, _timeout(longest), calls, spent)
     http = _client(base_url, seconds, transport)
-    gate = RateLimiter(clock, grant.calls_a_minute, share)
-    exchange = Transport(http, auth, gate, clock)
+    gate = RateLimiter(clock, grant.calls_a_minute, share, calls)
+    exchange = Transport(http, auth, gate, clock, calls)
     session = RetryingSession(exchange, gate, clock, version, chance)
     return Connection(http, exchange, session, gate)
 
@@ -126,7 +130,7 @@ def redeem(
 ) -> None:
     """Exchange a code for a stored consent. The request is sent once, because a code is valid for one use."""
     seconds = min(timeout.total_seconds(), LONGEST_TOKEN)
-    url = httpx.URL(token_url or f"{base_url.rstrip('/')}/oauth2/token")
+    url = httpx.URL(token_url or f"{base_url.rstrip('/')}{Endpoint.TOKEN}")
     with _client(base_url, seconds, transport) as http, grant.token_request() as question:
         request = token_request(url, question.form, _timeout(seconds))
         try:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from http import HTTPMethod
 
 import orjson
 
 from reconciler.core.errors import RemoteError
 from reconciler.core.remote import CallerIdentity, RateLimit
 from reconciler.criteo.client import MOST_PAGES, CriteoReader
+from reconciler.criteo.endpoints import Endpoint
 from reconciler.criteo.json_values import items, mapping, text
 from reconciler.criteo.retries import ResponseCheck, RetryingSession
 from reconciler.criteo.transport import ApiCall, OutcomeUnknown, Rejected
@@ -31,7 +33,7 @@ class CriteoInspector:
         return self._authorized
 
     def application(self) -> CallerIdentity:
-        body = self._ask(self._call("GET", "/me", "reading the application"), _no_application)
+        body = self._ask(self._call(Endpoint.APPLICATION, "reading the application"), _no_application)
         attributes = mapping(mapping(mapping(body).get("data")).get("attributes"))
         return CallerIdentity(_shown(attributes.get("name")), _shown(attributes.get("criteoService")))
 
@@ -44,7 +46,7 @@ class CriteoInspector:
         for page in range(MOST_PAGES):
             paging = (("pageIndex", str(page)), ("pageSize", str(ACCOUNTS_PAGE)))
             query = (*paging, *(("limitToId", one) for one in ids))
-            body = self._ask(self._call("GET", "/accounts", "listing accounts", query), _no_list)
+            body = self._ask(self._call(Endpoint.ACCOUNTS, "listing accounts", query), _no_list)
             fresh = _ids(body) - found
             found |= fresh
             pages = mapping(mapping(body).get("metadata")).get("totalPages")
@@ -60,9 +62,9 @@ class CriteoInspector:
         for at in range(0, len(ids), RETAILERS_PAGE):
             wanted = list(ids[at : at + RETAILERS_PAGE])
             call = ApiCall(
-                "POST",
+                HTTPMethod.POST,
                 f"{self._session.root}/accounts/{account_id}/retailers/search",
-                "/accounts/{account}/retailers/search",
+                Endpoint.RETAILERS,
                 "listing retailers",
                 orjson.dumps({"data": {"attributes": {"retailerIdFilter": wanted}}}),
                 query=(("limit", str(RETAILERS_PAGE)), ("offset", "0")),
@@ -77,8 +79,8 @@ class CriteoInspector:
     def rate_limit(self) -> RateLimit | None:
         return self._session.rate_limit()
 
-    def _call(self, method: str, path: str, what: str, query: tuple[tuple[str, str], ...] = ()) -> ApiCall:
-        return ApiCall(method, f"{self._session.root}{path}", path, what, query=query)
+    def _call(self, endpoint: Endpoint, what: str, query: tuple[tuple[str, str], ...] = ()) -> ApiCall:
+        return ApiCall(HTTPMethod.GET, f"{self._session.root}{endpoint}", endpoint, what, query=query)
 
     def _ask(self, call: ApiCall, check: ResponseCheck) -> object:
         """The body of the answer."""

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from reconciler.core.ports import Clock
 from reconciler.core.remote import RESERVE, RateLimit
 from reconciler.criteo import pacing
+from reconciler.criteo.call_recorder import CallRecorder
 from reconciler.criteo.pacing import RateHeaders, RateTicket
 
 SLICE = 0.5
@@ -19,14 +20,20 @@ TICK = 0.001
 """Shortest wait: less is lost where seconds are rounded to the clock's microseconds."""
 
 
+UNRECORDED = CallRecorder()
+
+
 class RateLimiter:
     """The rate limiter of one credential. All its requests count against one limit.
 
     It uses a share of the limit, of 1.0 at most.
     """
 
-    def __init__(self, clock: Clock, limit: int, share: float = 1.0) -> None:
+    def __init__(
+        self, clock: Clock, limit: int, share: float = 1.0, calls: CallRecorder = UNRECORDED
+    ) -> None:
         self._clock = clock
+        self._calls = calls
         self._lock = threading.Lock()
         self._pace = pacing.shared(limit, share)
         self._newest: RateLimit | None = None
@@ -35,17 +42,22 @@ class RateLimiter:
 
     def acquire(self, calls: Callable[[], int]) -> RateTicket:
         """Wait until the call may be sent. `calls` returns its number of requests, with the token request."""
+        since, waited = self._now(), False
         while True:
             with self._lock:
                 now, needed = self._now(), calls()
                 self._pace, ticket = pacing.reserve(self._pace, now, needed)
                 if ticket:
-                    return ticket
+                    break
                 delay = pacing.delay(self._pace, now, needed)
                 under_way, limit = self._pace.in_flight > 0, self._pace.limit
             seconds = max(TICK, min(delay, SLICE) if under_way else delay)
             shown = delay if math.isfinite(delay) else 0.0
             self._clock.wait(seconds, f"up to {limit:,} calls a minute are sent", shown)
+            waited = True
+        if waited:
+            self._calls.waited(timedelta(seconds=now - since))
+        return ticket
 
     def leave_reserve(self) -> None:
         """Leave a part of the calls to other processes from now on."""

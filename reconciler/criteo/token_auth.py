@@ -4,18 +4,20 @@ import logging
 import threading
 from collections.abc import Generator, Mapping
 from datetime import datetime, timedelta
+from http import HTTPMethod
 
 import httpx
 
 from reconciler import __version__
 from reconciler.core.ports import Clock
 from reconciler.core.secret import Secret
+from reconciler.criteo.call_recorder import CallRecorder
+from reconciler.criteo.endpoints import Endpoint
 from reconciler.criteo.grants import Error, Grant
 from reconciler.criteo.token_response import read_token
 
 logger = logging.getLogger("reconciler.criteo")
 AGENT = f"criteo-reconciler/{__version__}"
-TOKEN_TEMPLATE = "/oauth2/token"  # noqa: S105 - a path
 MARGIN, SHARE = timedelta(seconds=60), 4
 """A token is renewed this long before it expires, so that no call leaves with one that expires on the
 way; but not before three quarters of its life: a short-lived one is good for more than one call."""
@@ -43,6 +45,7 @@ class TokenAuth(httpx.Auth):
         grant: Grant,
         clock: Clock,
         timeout: httpx.Timeout,
+        calls: CallRecorder,
         spent: tuple[Secret, ...] = (),
     ) -> None:
         """`timeout` is for token requests: the timeout of the client does not apply in an auth flow.
@@ -51,6 +54,7 @@ class TokenAuth(httpx.Auth):
         """
         self.token_url = httpx.URL(token_url)
         self._timeout = timeout
+        self._calls = calls
         self._spent = spent
         self._grant = grant
         self._clock = clock
@@ -87,7 +91,9 @@ class TokenAuth(httpx.Auth):
         with self._grant.token_request() as question:
             asked_at = self._clock.now()
             response = yield token_request(self.token_url, question.form, self._timeout)
-            logger.debug("POST %s %d", TOKEN_TEMPLATE, response.status_code)
+            took = self._clock.now() - asked_at
+            self._calls.answered(HTTPMethod.POST, Endpoint.TOKEN, took, response.status_code)
+            logger.debug("POST %s %d", Endpoint.TOKEN, response.status_code)
             granted = read_token(response.status_code, response.content)
             came = (granted.access_token, granted.refresh_token)
             self._issued = (*self._issued, *(one for one in came if one))[-2 * KEPT :]

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPMethod
 
 import httpx
 import orjson
@@ -13,6 +14,8 @@ from reconciler.core.audit.model import MOST_TRACE_IDS
 from reconciler.core.errors import AuthenticationError, ReconcilerError
 from reconciler.core.ports import Clock
 from reconciler.criteo.answers import unreadable
+from reconciler.criteo.call_recorder import CallRecorder
+from reconciler.criteo.endpoints import Endpoint
 from reconciler.criteo.errors import connection_error_reason, problems, rejection_error, trace
 from reconciler.criteo.rate_limiter import RateLimiter
 from reconciler.criteo.redaction import SensitiveRequest, redact_echoes
@@ -33,15 +36,15 @@ NEVER_SENT = (
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """One call. `what` begins every message about it. `template` is the path without IDs.
+    """One call. `what` begins every message about it. `endpoint` is the path without IDs.
 
     `writes`: the call changes something. `repeatable`: it may be repeated after an unknown outcome.
     `private`: it contains identifiers.
     """
 
-    method: str
+    method: HTTPMethod
     path: str
-    template: str
+    endpoint: Endpoint
     what: str
     content: bytes | None = field(default=None, repr=False)
     query: tuple[tuple[str, str], ...] = ()
@@ -103,8 +106,11 @@ class Transport:
     `trace_ids` are the newest of those that responses had.
     """
 
-    def __init__(self, http: httpx.Client, auth: TokenAuth, gate: RateLimiter, clock: Clock) -> None:
+    def __init__(
+        self, http: httpx.Client, auth: TokenAuth, gate: RateLimiter, clock: Clock, calls: CallRecorder
+    ) -> None:
         self._http = http
+        self._calls = calls
         self._clock = clock
         self._auth = auth
         self._gate = gate
@@ -122,7 +128,12 @@ class Transport:
         if call.writes and call.content:
             content, headers = _held_back(call.content, leaving), {"Content-Length": str(len(call.content))}
         ticket = self._gate.acquire(lambda: 2 if self._auth.due() else 1)
-        started, answered = self._clock.now(), False
+        started, answered = [self._clock.now()], False
+
+        def departing() -> None:
+            started.append(self._clock.now())
+            leaving()
+
         try:
             response = self._http.request(
                 call.method,
@@ -131,7 +142,7 @@ class Transport:
                 headers=headers,
                 params=call.query,
                 auth=self._auth,
-                extensions={"leaving": leaving},
+                extensions={"leaving": departing},
             )
             refused = response.status_code == httpx.codes.TOO_MANY_REQUESTS
             self._gate.record_response(ticket, response.headers, refused=refused)
@@ -139,7 +150,7 @@ class Transport:
         except TokenUnavailableError as error:
             return NotSent(str(error), STATUS_PAGE)
         except httpx.RequestError as error:
-            return self._broken(call, error)
+            return self._broken(call, error, self._clock.now() - started[-1])
         finally:
             if not answered:
                 self._gate.record_no_response(ticket)
@@ -148,21 +159,25 @@ class Transport:
         body = redact_echoes(answer, SensitiveRequest(self._auth.secrets(), people or b""))
         if found := trace(body):
             self.trace_ids.append(found)
-        outcome = _read(call, response.status_code, body, self._clock.now() - started)
+        took = self._clock.now() - started[-1]
+        self._calls.answered(call.method, call.endpoint, took, response.status_code, found)
+        outcome = _read(call, response.status_code, body, took)
         if isinstance(outcome, Rejected | TokenExpired) and isinstance(outcome.error, AuthenticationError):
             self._auth.named(outcome.error)
         return outcome
 
-    def _broken(self, call: ApiCall, error: httpx.RequestError) -> Outcome:
+    def _broken(self, call: ApiCall, error: httpx.RequestError, took: timedelta) -> Outcome:
         """Return the outcome of a failed request. The message names only the type of the error."""
         kind = type(error).__name__
-        logger.debug("%s %s: %s", call.method, call.template, kind)
+        logger.debug("%s %s: %s", call.method, call.endpoint, kind)
         unread = unreadable(error)
         why, remedy = connection_error_reason(error)
         if error.request.url == self._auth.token_url:
+            self._calls.broken(HTTPMethod.POST, Endpoint.TOKEN, took, error)
             if unread:
                 return NotSent(f"the token endpoint answers, and {unread}", STATUS_PAGE)
             return NotSent(f"the token endpoint can't be reached ({why})", remedy)
+        self._calls.broken(call.method, call.endpoint, took, error)
         if isinstance(error, NEVER_SENT):
             return NotSent(f"Criteo can't be reached ({why})", remedy)
         if isinstance(error, httpx.TimeoutException):
@@ -193,7 +208,7 @@ def _speaks(response: httpx.Response, answer: object) -> bool:
 def _read(call: ApiCall, status: int, body: object, took: timedelta) -> Outcome:
     milliseconds = took.total_seconds() * 1000
     logger.debug(
-        "%s %s %d %.0f ms trace %s", call.method, call.template, status, milliseconds, trace(body) or "-"
+        "%s %s %d %.0f ms trace %s", call.method, call.endpoint, status, milliseconds, trace(body) or "-"
     )
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return RateLimited()

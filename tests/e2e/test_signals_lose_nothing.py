@@ -7,6 +7,7 @@ import time
 import pytest
 from support.cli import Project, surroundings
 from support.large_project import LargeProject, Running, number_from
+from support.otlp_receiver import receiving
 
 pytestmark = pytest.mark.promise("killed-processes")
 
@@ -65,15 +66,19 @@ def test_a_second_request_ends_the_process_at_once(tmp_path, number):
         assert crowd.is_at_rest()
 
 
-def test_a_request_that_outlasts_the_grace_is_unconfirmed(tmp_path):
+def test_a_request_that_outlasts_the_grace_is_unconfirmed(tmp_path, monkeypatch):
+    """Its spans are exported before the process ends."""
     members = MEMBERS // 20
-    with gathered(tmp_path, members, 0.1) as crowd:
+    with gathered(tmp_path, members, 0.1) as crowd, receiving() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
         running = sending(crowd, 4)
+        monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")
         crowd.slow(3600)
         running.until(lambda now=running.calls: running.calls > now)
         running.signal(signal.SIGTERM)
         said = running.ended(130, within=GRACE + 1.5).said
         assert "a call in flight did not end in time" in said
+        assert receiver.root().attributes["process.exit.code"] == 130
         crowd.end_server(signal.SIGKILL)
         crowd.slow(0)
         crowd.serve()

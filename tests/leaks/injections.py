@@ -354,6 +354,35 @@ def body_left_behind() -> None:
     wire.members_body = body
 
 
+def body_in_a_span() -> None:
+    """Name a span after a request body, past the function that decides what leaves."""
+    _in_a_span(lambda tracer, call: tracer.start_span(call.content.decode()).end())
+
+
+def exception_in_a_span() -> None:
+    """Record an exception with its message and its stack."""
+
+    def record(tracer: Any, call: Any) -> None:
+        span = tracer.start_span("call")
+        span.record_exception(ValueError(call.content.decode()))
+        span.end()
+
+    _in_a_span(record)
+
+
+def _in_a_span(record: Callable[[Any, Any], None]) -> None:
+    from reconciler.criteo.transport import Transport
+
+    true = Transport.send
+
+    def send(self: Any, call: Any, leaving: Any) -> Any:
+        if call.private:
+            record(self._calls._telemetry._tracer, call)
+        return true(self, call, leaving)
+
+    Transport.send = send  # type: ignore[method-assign]
+
+
 def _replace(place: str, function: Callable[..., object]) -> None:
     module, _, path = place.partition(":")
     owner = importlib.import_module(module)
@@ -369,6 +398,10 @@ LEAKS: Mapping[str, tuple[Callable[[], None], str]] = {
     "a secret in a hint": (secret_in_a_hint, "a secret of the emulator in said"),
     "a token in a record of the log": (token_in_the_log, "token in said"),
     "a request body in a temporary file": (body_left_behind, "a person in tmp"),
+}
+TELEMETRY_LEAKS: Mapping[str, tuple[Callable[[], None], str]] = {
+    "a request body in the name of a span": (body_in_a_span, "a person"),
+    "an exception with its message": (exception_in_a_span, "a person"),
 }
 CONSENT_LEAKS: Mapping[str, tuple[Callable[[], None], str]] = {
     "a code in an error": (code_in_an_error, "code in said"),

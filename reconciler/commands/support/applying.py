@@ -43,6 +43,7 @@ from reconciler.core.model import Address
 from reconciler.core.plan.model import Deadline, Plan
 from reconciler.core.ports import StateWriter
 from reconciler.core.series import PointKind, SeriesRun
+from reconciler.core.telemetry import Telemetry
 from reconciler.operations.store_points import store_points
 from reconciler.render.document.apply_report import ApplyReport, apply_report
 from reconciler.render.document.model import DocumentType, with_error
@@ -155,9 +156,10 @@ def _carry_out(work: ApplyRun, planned: PlanResult, admin_approved: frozenset[Ad
         clock=space.clock,
         emit=run.events.emit,
         admin_approved=admin_approved,
+        telemetry=space.telemetry,
     )
     work.page.outcome = partial(_report, work, ROUNDED, planned.plan.deadline)
-    run_jobs = run_concurrently(work.asked, partial(_stuck, run, work.page, work.asked))
+    run_jobs = run_concurrently(work.asked, partial(_stuck, run, work.page, work.asked, space.telemetry))
     run.events.emit(apply_started(planned.plan, tools.api, space.clock.now()))
     with work.shown.progress:
         report = apply(planned.plan, planned.observed.resources, tools, run_jobs)
@@ -181,7 +183,7 @@ def _report(work: ApplyRun, figures: NumberFormat, deadline: Deadline | None) ->
     return apply_report(name, work.run.tally, seconds, work.space.clock.now(), figures, deadline)
 
 
-def _stuck(run: Run, page: OutputFiles, asked: StopSignal) -> NoReturn:
+def _stuck(run: Run, page: OutputFiles, asked: StopSignal, telemetry: Telemetry) -> NoReturn:
     """The lock ends with the process, and so do the calls that would not end in time."""
     asked.wait_until_idle(LONGEST_RENEWAL)
     click.echo("Stopped: a call in flight did not end in time. The state says that it may have", err=True)
@@ -190,6 +192,7 @@ def _stuck(run: Run, page: OutputFiles, asked: StopSignal) -> NoReturn:
     last = [
         threading.Thread(target=run.end, args=(stopped.exit_code,), daemon=True),
         threading.Thread(target=page.fail, args=(stopped,), daemon=True),
+        threading.Thread(target=telemetry.end, args=(stopped.exit_code,), daemon=True),
     ]
     for one in last:
         one.start()

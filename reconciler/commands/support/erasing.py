@@ -30,6 +30,7 @@ def carry_out_erasure(
         writers=space.writers(),
         clock=space.clock,
         emit=emit,
+        telemetry=space.telemetry,
     )
     resources = {one.address: one for one in state.resources()}
     remove = partial(remove_erased, tools, space.desired.environment.name, resources)

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 
 from reconciler.clock import StopSignal
 from reconciler.commands.support.completions import environment_names, selectable_names
+from reconciler.commands.support.observed import current_telemetry, observed
 from reconciler.core.audit.model import Actor, ActorSource, is_actor_name
 from reconciler.core.endpoints import confirmation
 from reconciler.core.model import Confirmation
@@ -41,7 +42,7 @@ def with_options(kind: type[OptionsT]) -> Callable[[Callable[[OptionsT], Result]
     def add(function: Callable[[OptionsT], Result]) -> Callable[..., Result]:
         @wraps(function)
         def parsed(**values: object) -> Result:
-            return function(_built(kind, values))
+            return observed(lambda: function(_built(kind, values)))
 
         for declare in reversed([*_declared(kind)]):
             declare(parsed)
@@ -124,6 +125,7 @@ class CommonOptions:
             quiet=self.quiet,
             verbose=self.verbose,
             no_color=self.no_color,
+            telemetry=current_telemetry(),
         )
 
 

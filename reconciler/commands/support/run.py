@@ -55,7 +55,10 @@ def record_run(events: str | None, settings: Settings, shown: Progress, work: Ca
     file, tally = _opened(events, settings), RunTotals()
     number = uuid4().hex
     streams = [_stream(number, file)] if file else []
-    run, code = Run(number, EventFanout((*streams, tally, shown)), tally, file, monotonic()), BUG
+    run, code = (
+        Run(number, EventFanout((*streams, tally, settings.telemetry, shown)), tally, file, monotonic()),
+        BUG,
+    )
     try:
         code = work(run)
     except BaseException as error:

@@ -10,6 +10,7 @@ import orjson
 from support.fakes.clock import FakeClock
 
 from reconciler.core.secret import Secret
+from reconciler.core.telemetry import SILENT, Telemetry
 from reconciler.criteo.connection import Connection, connect
 from reconciler.criteo.grants import ClientCredentials, ClientKeys
 
@@ -59,7 +60,7 @@ class Script:
 
 
 @contextmanager
-def connected(script: Script, clock: FakeClock) -> Iterator[Connection]:
+def connected(script: Script, clock: FakeClock, telemetry: Telemetry = SILENT) -> Iterator[Connection]:
     connection = connect(
         base_url="https://api.example",
         version="2026-07",
@@ -69,6 +70,7 @@ def connected(script: Script, clock: FakeClock) -> Iterator[Connection]:
         clock=clock,
         transport=httpx.MockTransport(script),
         chance=lambda: 1.0,
+        telemetry=telemetry,
     )
     with connection:
         yield connection
