@@ -16,10 +16,11 @@ class Driver(StrEnum):
     SQLITE = "sqlite"
     DUCKDB = "duckdb"
     POSTGRESQL = "postgresql"
+    MYSQL = "mysql"
 
     @property
     def is_a_file(self) -> bool:
-        return self is not Driver.POSTGRESQL
+        return self in (Driver.SQLITE, Driver.DUCKDB)
 
 
 class TlsMode(StrEnum):

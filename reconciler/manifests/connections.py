@@ -7,28 +7,29 @@ from reconciler.core.database import TIME_LIMIT, DatabaseConnection, Driver, Log
 from reconciler.manifests.durations import duration
 from reconciler.manifests.syntax.nodes import ManifestDocument
 
-DEFAULT_PORT = 5432
+DEFAULT_PORTS = {Driver.POSTGRESQL: 5432, Driver.MYSQL: 3306}
 
 
 def connection(document: ManifestDocument) -> DatabaseConnection:
     """Return a connection as it is declared."""
     value = document.root.value
+    driver = Driver(value["driver"])
     login = _login(value, TIME_LIMIT)
     return DatabaseConnection(
         name=document.name,
-        driver=Driver(value["driver"]),
+        driver=driver,
         file=value.get("file", ""),
-        server=_server(value) if "host" in value else None,
+        server=_server(value, DEFAULT_PORTS[driver]) if "host" in value else None,
         login=login,
         plan_login=_login(value["plan"], login.time_limit) if "plan" in value else None,
         place=document.place("name"),
     )
 
 
-def _server(value: dict[str, Any]) -> Server:
+def _server(value: dict[str, Any], port: int) -> Server:
     return Server(
         host=value["host"],
-        port=int(value.get("port", DEFAULT_PORT)),
+        port=int(value.get("port", port)),
         database=value["database"],
         tls=TlsMode(value.get("tls", TlsMode.VERIFY_FULL)),
         ca_file=value.get("caFile", ""),

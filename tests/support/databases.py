@@ -50,18 +50,65 @@ def write_sqlite(file: Path, rows: Sequence[Row]) -> None:
 def write_duckdb(file: Path, rows: Sequence[Row]) -> None:
     with duckdb.connect(str(file)) as made:
         made.execute("CREATE TABLE customers (email VARCHAR, id BIGINT, last_order DATE)")
-        made.execute(f"INSERT INTO customers VALUES {_values(rows)}")
+        made.execute(f"INSERT INTO customers VALUES {values(rows)}")
+
+
+class SqlServer:
+    """A server on this machine, which the tests started: what all kinds have."""
+
+    driver: Driver
+    port: int
+    home: str
+    """The database that the tests read."""
+
+    def admin(self, sql: str) -> str:
+        """Run statements with all rights; returns what they print."""
+        raise NotImplementedError
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Replace the table of customers, and let the reader read it."""
+        raise NotImplementedError
+
+    def revoke(self) -> None:
+        """Take the right to read customers from the reader."""
+        raise NotImplementedError
+
+    def serves(self, certificate: str) -> None:
+        """Offer TLS with a certificate of the tests."""
+        raise NotImplementedError
+
+    def disconnect(self) -> None:
+        """End the connections of the reader."""
+        raise NotImplementedError
+
+    def databases(
+        self,
+        *,
+        user: str = READER,
+        password: str = PASSWORD,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        time_limit: timedelta = timedelta(minutes=1),
+        tls: TlsMode = TlsMode.DISABLE,
+        ca_file: str = "",
+    ) -> Databases:
+        server = Server(host, port or self.port, self.home, tls, ca_file)
+        login = Login("env:USER", "env:PASSWORD", time_limit)
+        connection = DatabaseConnection("crm", self.driver, server=server, login=login)
+        secrets = {"env:USER": Secret(user), "env:PASSWORD": Secret(password)}
+        return Databases({"crm": connection.writing}, secrets.__getitem__, CERTIFICATES)
 
 
 @dataclass(frozen=True)
-class PostgresqlServer:
+class PostgresqlServer(SqlServer):
     """A server on this machine. `folder` holds its data and nothing else."""
 
     folder: Path
     port: int
+    driver: Driver = Driver.POSTGRESQL
+    home: str = "postgres"
 
     def admin(self, sql: str) -> str:
-        """Run statements with all rights; returns what they print."""
         command = [
             "psql",
             "-h",
@@ -87,7 +134,6 @@ class PostgresqlServer:
         return done.stdout.strip()
 
     def serves(self, certificate: str) -> None:
-        """Offer TLS with a certificate of the tests."""
         for name in (certificate, "key.pem"):
             file = self.folder / name
             shutil.copy(CERTIFICATES / name, file)
@@ -104,38 +150,32 @@ class PostgresqlServer:
         while self.admin("SHOW ssl_cert_file") != str(self.folder / certificate):
             time.sleep(0.02)
 
+    def revoke(self) -> None:
+        self.admin(f"REVOKE SELECT ON customers FROM {READER}")
+
+    def disconnect(self) -> None:
+        self.admin(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{READER}'")
+
     def write(self, rows: Sequence[Row]) -> None:
-        """Replace the table of customers, and let the reader read it."""
         self.admin(
             "DROP TABLE IF EXISTS customers; CREATE TABLE customers (email text, id bigint, last_order date);"
-            f"INSERT INTO customers VALUES {_values(rows)}; GRANT SELECT ON customers TO {READER};"
+            f"INSERT INTO customers VALUES {values(rows)}; GRANT SELECT ON customers TO {READER};"
         )
 
-    def databases(
-        self,
-        *,
-        user: str = READER,
-        password: str = PASSWORD,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        time_limit: timedelta = timedelta(minutes=1),
-        tls: TlsMode = TlsMode.DISABLE,
-        ca_file: str = "",
-    ) -> Databases:
-        server = Server(host, port or self.port, "postgres", tls, ca_file)
-        login = Login("env:USER", "env:PASSWORD", time_limit)
-        connection = DatabaseConnection("crm", Driver.POSTGRESQL, server=server, login=login)
-        secrets = {"env:USER": Secret(user), "env:PASSWORD": Secret(password)}
-        return Databases({"crm": connection.writing}, secrets.__getitem__, CERTIFICATES)
 
-
-def _values(rows: Sequence[Row]) -> str:
+def values(rows: Sequence[Row]) -> str:
     return ", ".join(f"({_literal(email)}, {id_ or 'NULL'}, '{day}')" for email, id_, day in rows)
 
 
 def _literal(text: str | None) -> str:
     doubled = (text or "").replace("'", "''")
     return "NULL" if text is None else f"'{doubled}'"
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 @contextmanager
@@ -150,9 +190,7 @@ def postgresql() -> Iterator[PostgresqlServer]:
         as_user = ["runuser", "-u", "postgres", "--"]
         for one in (folder, secret):
             shutil.chown(one, "postgres", "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
 
     def run(program: str, *options: str) -> None:
         subprocess.run([*as_user, programs / program, *options], cwd=folder, check=True, capture_output=True)

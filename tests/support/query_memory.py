@@ -1,4 +1,4 @@
-"""Bring the rows of a query, and print their number and the most memory that this process needed, in MB.
+"""Bring the rows of a query, and print their number and the most memory that a process of it needed, in MB.
 
 python query_memory.py FOLDER DRIVER PORT SQL; a server's login is in `user` and `password`.
 """
@@ -18,11 +18,13 @@ from reconciler.members.queries.tables import AskedQueries, run
 
 if __name__ == "__main__":
     folder, driver, port, sql = Path(sys.argv[1]), Driver(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-    server = Server("127.0.0.1", port, "postgres", TlsMode.DISABLE) if port else None
+    home = "postgres" if driver is Driver.POSTGRESQL else "crm"
+    server = Server("127.0.0.1", port, home, TlsMode.DISABLE) if port else None
     connection = DatabaseConnection("crm", driver, f"crm.{driver.value}", server, Login("user", "password"))
     databases = Databases({"crm": connection.writing}, lambda name: Secret(os.environ[name]))
     engine = connect((folder,), folder, "128MB", 1)
     queries = AskedQueries(databases, folder, folder / "queries", lambda: None, run)
     table = queries.table(engine, Query("crm", sql), ("email", "id"), date(2026, 11, 30))
     row = engine.execute(f"SELECT count(*) FROM {table.relation(['email'])}").fetchone()
-    sys.stdout.write(f"{row[0] if row else 0} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}\n")
+    used = max(resource.getrusage(one).ru_maxrss for one in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    sys.stdout.write(f"{row[0] if row else 0} {used // 1024}\n")

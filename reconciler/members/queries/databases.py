@@ -4,15 +4,12 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import assert_never
 
-from reconciler.core.database import DatabaseRole, Driver, Server
-from reconciler.core.errors import AuthenticationError, ConfigurationError
+from reconciler.core.database import DatabaseRole, Driver
+from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
-from reconciler.members.data_root import is_outside
+from reconciler.members.queries.drivers import KINDS, Opening
 from reconciler.members.queries.installed import require
-from reconciler.members.queries.problems import QueryError, QueryProblem
-from reconciler.members.queries.reachable import require_reachable
 from reconciler.members.queries.session import Account, Limits, Session
 
 
@@ -54,45 +51,14 @@ class Databases:
         finally:
             session.close()
 
-    def _authorities(self, server: Server) -> str:
-        """Return the file of the authorities that are trusted, in libpq's words."""
-        if not server.ca_file:
-            return "system"
-        file = (self.project / server.ca_file).resolve()
-        if not file.is_file():
-            raise QueryError(QueryProblem.NO_AUTHORITY)
-        return str(file)
-
     def _opened(self, role: DatabaseRole, data: Path, folder: Path, check: Callable[[], None]) -> Session:
+        def account() -> Account:
+            return Account(self.fetch(role.login.user), self.fetch(role.login.password))
+
         connection, limits = role.connection, Limits(role.login.time_limit, check)
         require(connection.driver)
-        match connection.driver:
-            case Driver.SQLITE:
-                from reconciler.members.queries.sqlite import SqliteSession
-
-                return SqliteSession(database_file(data, connection.file), folder, limits)
-            case Driver.DUCKDB:
-                from reconciler.members.queries.duckdb_file import DuckDbSession
-
-                return DuckDbSession(database_file(data, connection.file), folder, limits)
-            case Driver.POSTGRESQL:
-                from reconciler.members.queries.postgresql import PostgresqlSession
-
-                if (server := connection.server) is None:
-                    raise ConfigurationError(f"connection {connection.name} names no server")
-                require_reachable(server.host, server.port)
-                account = Account(self.fetch(role.login.user), self.fetch(role.login.password))
-                return PostgresqlSession(server, account, limits, self._authorities(server))
-            case _:
-                assert_never(connection.driver)
+        opening = Opening(connection, limits, account, data, folder, self.project)
+        return KINDS[connection.driver].opened(opening)
 
 
 NO_DATABASES = Databases()
-
-
-def database_file(data: Path, name: str) -> Path:
-    """Return a file below the data root. Raises QueryError for all others, also by a link."""
-    file = (data / name).resolve()
-    if is_outside(name) or not file.is_relative_to(data) or not file.is_file():
-        raise QueryError(QueryProblem.NO_FILE)
-    return file

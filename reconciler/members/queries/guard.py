@@ -14,16 +14,18 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from reconciler.core.database import Driver
+from reconciler.members.queries.drivers import KINDS
 from reconciler.members.queries.problems import QueryError, QueryProblem
 
-_DIALECTS = {Driver.SQLITE: "sqlite", Driver.DUCKDB: "duckdb", Driver.POSTGRESQL: "postgres"}
 _TODAY = "today"
 _WRITING = (exp.DML, exp.DDL, exp.Into, exp.Lock, exp.Command, exp.Copy, exp.Set, exp.Pragma, exp.Attach)
 _ACTING = """
-    dblink dblink_exec load_extension lo_create lo_export lo_import lo_unlink nextval pg_advisory_lock
-    pg_cancel_backend pg_ls_dir pg_notify pg_read_binary_file pg_read_file pg_reload_conf pg_rotate_logfile
-    pg_sleep pg_sleep_for pg_sleep_until pg_stat_file pg_terminate_backend query query_table query_to_xml
-    readfile set_config setval table_to_xml writefile
+    benchmark dblink dblink_exec get_lock lastval lo_create lo_export lo_import lo_unlink load_extension
+    load_file master_gtid_wait master_pos_wait nextval pg_advisory_lock pg_cancel_backend pg_ls_dir
+    pg_notify pg_read_binary_file pg_read_file pg_reload_conf pg_rotate_logfile pg_sleep pg_sleep_for
+    pg_sleep_until pg_stat_file pg_terminate_backend query query_table query_to_xml readfile
+    release_all_locks release_lock set_config setval sleep source_pos_wait sys_eval sys_exec sys_get
+    sys_set table_to_xml wait_for_executed_gtid_set writefile
     """
 
 
@@ -53,12 +55,14 @@ class Statement:
 @cache
 def guarded(sql: str, driver: Driver) -> Statement:
     """Return a statement of a dialect. Raises QueryError for all else."""
-    dialect = Dialect.get_or_raise(_DIALECTS[driver])
+    dialect = Dialect.get_or_raise(KINDS[driver].dialect)
     try:
         tokens = dialect.tokenize(sql)
         found = [one for one in dialect.parser().parse(tokens, sql) if one is not None]
     except (SqlglotError, RecursionError, ValueError):
         raise QueryError(QueryProblem.UNPARSED) from None
+    if KINDS[driver].runs_comments and any(map(_is_run, tokens)):
+        raise QueryError(QueryProblem.COMMENT)
     statements = [one for one in found if not isinstance(one, exp.Semicolon)]
     if not statements:
         raise QueryError(QueryProblem.EMPTY)
@@ -72,6 +76,11 @@ def guarded(sql: str, driver: Driver) -> Statement:
         raise QueryError(QueryProblem.PARAMETER)
     end = next((one.start for one in tokens if one.token_type is TokenType.SEMICOLON), len(sql))
     return Statement(sql[:end].rstrip(), spots, tuple(_tables(tree, dialect)))
+
+
+def _is_run(token: Token) -> bool:
+    """Return whether MySQL runs a comment beside a token, or obeys it."""
+    return token.token_type is TokenType.HINT or any(one.startswith(("!", "M!")) for one in token.comments)
 
 
 def _refuse_writing(tree: exp.Expr) -> None:

@@ -4,13 +4,8 @@ from functools import cache
 from importlib.util import find_spec
 
 from reconciler.core.database import Driver
+from reconciler.members.queries.drivers import KINDS
 from reconciler.members.queries.problems import NotInstalledError
-
-_LIBRARIES = {
-    Driver.SQLITE: ("sqlglot", "adbc_driver_manager", "adbc_driver_sqlite"),
-    Driver.DUCKDB: ("sqlglot",),
-    Driver.POSTGRESQL: ("sqlglot", "adbc_driver_manager", "adbc_driver_postgresql", "pyarrow"),
-}
 
 
 def require(driver: Driver) -> None:
@@ -21,4 +16,4 @@ def require(driver: Driver) -> None:
 
 @cache
 def _are_there(driver: Driver) -> bool:
-    return all(find_spec(one) for one in _LIBRARIES[driver])
+    return all(find_spec(one) for one in KINDS[driver].libraries)

@@ -10,7 +10,8 @@ from reconciler.core.errors import AuthenticationError, Finding
 from reconciler.core.model import Query
 from reconciler.core.pii import redacted_path
 from reconciler.disk.private_dir import private_directory
-from reconciler.members.queries.databases import Databases, database_file
+from reconciler.members.queries.databases import Databases
+from reconciler.members.queries.drivers import database_file
 from reconciler.members.queries.installed import require
 from reconciler.members.queries.problems import NotInstalledError, QueryError, QueryProblem
 from reconciler.members.queries.reachable import require_reachable

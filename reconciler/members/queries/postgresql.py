@@ -7,6 +7,7 @@ transaction: with a bound parameter, the driver would hold all rows in memory.
 import contextlib
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core.database import Server, TlsMode
@@ -48,7 +49,7 @@ _CLASSES: Mapping[str, QueryProblem] = {
 class PostgresqlSession:
     """Implements `Session` over one connection, to a server that can be reached."""
 
-    def __init__(self, server: Server, account: Account, limits: Limits, authorities: str) -> None:
+    def __init__(self, server: Server, account: Account, limits: Limits, authorities: Path | None) -> None:
         import adbc_driver_manager as adbc
         import adbc_driver_postgresql
 
@@ -156,8 +157,8 @@ def _text(statement: Statement) -> str:
     return f"{statement.with_today(_PARAMETER)}\n"
 
 
-def _address(server: Server, account: Account, authorities: str) -> str:
-    """Return a connection string of libpq. `authorities` is a file, or `system`."""
+def _address(server: Server, account: Account, authorities: Path | None) -> str:
+    """Return a connection string of libpq. Without `authorities`, those of the system are trusted."""
     parts = {
         "host": server.host,
         "port": str(server.port),
@@ -165,7 +166,7 @@ def _address(server: Server, account: Account, authorities: str) -> str:
         "user": account.user.reveal(),
         "password": account.password.reveal(),
         "sslmode": server.tls.value,
-        **({"sslrootcert": authorities} if server.tls is TlsMode.VERIFY_FULL else {}),
+        **({"sslrootcert": str(authorities or "system")} if server.tls is TlsMode.VERIFY_FULL else {}),
         "connect_timeout": str(CONNECTING),
         "client_encoding": "UTF8",
         "application_name": "criteo-reconciler",

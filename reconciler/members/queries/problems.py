@@ -16,6 +16,10 @@ class QueryProblem(Enum):
     SEVERAL = ("there is more than one statement", "write one SELECT statement")
     WRITES = ("the statement does more than read", "write one SELECT statement, without INTO or FOR UPDATE")
     ACTS = ("the statement calls a function that acts or runs text", "write a query that only reads")
+    COMMENT = (
+        "the statement has a comment that the database runs or obeys",
+        "remove comments that begin with `/*!`, `/*M!` or `/*+`",
+    )
     PARAMETER = ("the statement names a parameter that isn't there", "only `:today` is known")
     NO_FILE = (
         "the database file is not below the data root",
@@ -42,6 +46,7 @@ class QueryProblem(Enum):
         "grant SELECT on the tables of the query; `reconciler doctor` names them",
     )
     UNKNOWN_NAME = ("a table, column or function does not exist", "check the names, and the search path")
+    TWICE = ("two columns have one name", "give each column a name of its own with AS")
     INVALID = ("the database can't run the statement", "try it in the database's own client")
     VALUE = ("the statement fails on a value", "convert only values that convert, such as with CASE")
     TIME = ("the statement took longer than its time limit", "make it faster, or raise `timeout`")

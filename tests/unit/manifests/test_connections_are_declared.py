@@ -78,7 +78,7 @@ def test_a_file_needs_no_login(tmp_path: Path) -> None:
     ("line", "instead", "said"),
     [
         ("host: db.example.com\n", "", "`host` is missing"),
-        ("driver: postgresql\n", "driver: mysql\n", "is not one of the allowed values"),
+        ("driver: postgresql\n", "driver: oracle\n", "is not one of the allowed values"),
         ("timeout: 10m\n", "file: crm.sqlite\n", "the driver postgresql has no `file`"),
         ("timeout: 10m\n", "tls: disable\n", "without TLS, the password"),
         ("timeout: 10m\n", "tls: require\ncaFile: ca.pem\n", "`caFile` is not used with `tls: require`"),

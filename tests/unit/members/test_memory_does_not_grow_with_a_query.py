@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from support import mariadb as mariadb_server
 from support import query_memory
 from support.databases import INSTALLED, PASSWORD, READER, postgresql, write_duckdb, write_sqlite
 
@@ -20,14 +21,16 @@ NUMBERS = {
     ),
     "duckdb": "SELECT {items} FROM range(1, {rows} + 1) AS t(n)",
     "postgresql": "SELECT {items} FROM generate_series(1, {rows}) AS t(n)",
+    "mysql": "SELECT {items} FROM (SELECT seq AS n FROM seq_1_to_{rows}) AS t",
 }
+JOINED = {"mysql": "concat('person', n, '@a-rather-long-domain.example.com') AS email, n AS id"}
 ITEMS = "'person' || n || '@a-rather-long-domain.example.com' AS email, n AS id"
 SCRIPT = Path(query_memory.__file__)
 
 
 def peak(folder: Path, driver: str, port: int, rows: int) -> int:
     """Return the most memory of a process that brings so many rows, in megabytes."""
-    sql = NUMBERS[driver].format(rows=rows, items=ITEMS)
+    sql = NUMBERS[driver].format(rows=rows, items=JOINED.get(driver, ITEMS))
     environ: Mapping[str, str] = os.environ | {"user": READER, "password": PASSWORD}
     words = [sys.executable, str(SCRIPT), str(folder), driver, str(port), sql]
     done = subprocess.run(words, env=environ, capture_output=True, text=True, check=True)
@@ -53,3 +56,13 @@ def test_of_a_file(tmp_path: Path) -> None:
 def test_of_postgresql(tmp_path: Path) -> None:
     with postgresql() as server:
         compared(tmp_path, "postgresql", server.port)
+
+
+@pytest.mark.skipif(
+    not mariadb_server.INSTALLED, reason="MariaDB is not installed (apt-get install mariadb-server)"
+)
+def test_of_mariadb(tmp_path: Path) -> None:
+    """What reads the rows is a process of its own, whose memory counts too."""
+    with mariadb_server.mariadb() as server:
+        server.write([(None, 1, "2026-11-01")])
+        compared(tmp_path, "mysql", server.port)

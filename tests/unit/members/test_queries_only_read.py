@@ -22,6 +22,7 @@ from reconciler.core.model import Hashing
 from reconciler.members.data_root import LocalFolder
 from reconciler.members.engine import DuckDbEngine
 from reconciler.members.queries import installed
+from reconciler.members.queries.drivers import KINDS
 from reconciler.members.queries.guard import guarded
 from reconciler.members.queries.problems import QueryError, QueryProblem
 from reconciler.members.queries.session import Limits
@@ -119,6 +120,40 @@ def test_a_statement_that_does_more_than_read_is_refused(sql: str, problem: Quer
     with pytest.raises(QueryError) as refused:
         guarded(sql, Driver.POSTGRESQL)
     assert refused.value.problem is problem
+
+
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("SELECT 1 /*! INTO OUTFILE 'x' */", QueryProblem.COMMENT),
+        ("SELECT 1 /*M!100100 , 2 */", QueryProblem.COMMENT),
+        ("SELECT 1 ; /*!50000 DROP TABLE x */", QueryProblem.COMMENT),
+        ("SELECT /*+ SET_VAR(max_execution_time = 0) */ 1", QueryProblem.COMMENT),
+        ("SELECT 1 INTO OUTFILE 'x'", QueryProblem.UNPARSED),
+        ("SELECT 1 INTO @x", QueryProblem.WRITES),
+        ("SELECT * FROM t LOCK IN SHARE MODE", QueryProblem.WRITES),
+        ("SET STATEMENT max_statement_time = 0 FOR SELECT 1", QueryProblem.WRITES),
+        ("CALL x()", QueryProblem.WRITES),
+        ("WITH a AS (SELECT 1) DELETE FROM t", QueryProblem.WRITES),
+        ("SELECT sleep(1)", QueryProblem.ACTS),
+        ("SELECT load_file('x')", QueryProblem.ACTS),
+        ("SELECT get_lock('a', 1)", QueryProblem.ACTS),
+        ("SELECT @reconciler_today := 1", QueryProblem.PARAMETER),
+        ("SELECT @@version", QueryProblem.PARAMETER),
+    ],
+)
+def test_mysql_is_asked_for_nothing_that_its_comments_or_variables_do(
+    sql: str, problem: QueryProblem
+) -> None:
+    with pytest.raises(QueryError) as refused:
+        guarded(sql, Driver.MYSQL)
+    assert refused.value.problem is problem
+
+
+def test_mysql_may_have_comments_that_say_something() -> None:
+    statement = guarded("SELECT ':today', :today -- /*! no */\n/* nothing */ FROM `a b` # all", Driver.MYSQL)
+    assert statement.with_today("X").startswith("SELECT ':today', X --")
+    assert statement.tables == ("`a b`",)
 
 
 def test_a_statement_keeps_its_text_but_for_the_run_date() -> None:
@@ -279,7 +314,8 @@ def test_all_that_is_wrong_with_a_query_is_found_without_its_database(tmp_path: 
 
 
 def test_a_missing_driver_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(installed._LIBRARIES, Driver.SQLITE, ("no_such_library",))
+    lacking = replace(KINDS[Driver.SQLITE], libraries=("no_such_library",))
+    monkeypatch.setitem(KINDS, Driver.SQLITE, lacking)  # type: ignore[arg-type] # a dict
     installed._are_there.cache_clear()
     try:
         found = crm(tmp_path, Driver.SQLITE, ROWS).refusal()

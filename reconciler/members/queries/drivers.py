@@ -1,0 +1,103 @@
+"""The kinds of databases: one row each. A module is loaded only when its kind is opened."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.core.database import DatabaseConnection, Driver, Server
+from reconciler.core.errors import ConfigurationError
+from reconciler.members.data_root import is_outside
+from reconciler.members.queries.problems import QueryError, QueryProblem
+from reconciler.members.queries.reachable import require_reachable
+from reconciler.members.queries.session import Account, Limits, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a session is opened with.
+
+    `data` is the data root, `folder` a private folder, and `project` the folder that certificate files are
+    relative to.
+    """
+
+    connection: DatabaseConnection
+    limits: Limits
+    account: Callable[[], Account]
+    data: Path
+    folder: Path
+    project: Path
+
+    def file(self) -> Path:
+        return database_file(self.data, self.connection.file)
+
+    def server(self) -> Server:
+        """Return a server that answers. Raises QueryError."""
+        if (server := self.connection.server) is None:
+            raise ConfigurationError(f"connection {self.connection.name} names no server")
+        require_reachable(server.host, server.port)
+        return server
+
+    def authorities(self, server: Server) -> Path | None:
+        """Return the file of the authorities that are trusted; None for those of the system."""
+        if not server.ca_file:
+            return None
+        file = (self.project / server.ca_file).resolve()
+        if not file.is_file():
+            raise QueryError(QueryProblem.NO_AUTHORITY)
+        return file
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of database: the dialect of its SQL, what must be installed, and how it is opened.
+
+    `runs_comments`: some comments are part of its statements.
+    """
+
+    dialect: str
+    libraries: tuple[str, ...]
+    opened: Callable[[Opening], Session]
+    runs_comments: bool = False
+
+
+def _sqlite(one: Opening) -> Session:
+    from reconciler.members.queries.sqlite import SqliteSession
+
+    return SqliteSession(one.file(), one.folder, one.limits)
+
+
+def _duckdb(one: Opening) -> Session:
+    from reconciler.members.queries.duckdb_file import DuckDbSession
+
+    return DuckDbSession(one.file(), one.folder, one.limits)
+
+
+def _postgresql(one: Opening) -> Session:
+    from reconciler.members.queries.postgresql import PostgresqlSession
+
+    server = one.server()
+    return PostgresqlSession(server, one.account(), one.limits, one.authorities(server))
+
+
+def _mysql(one: Opening) -> Session:
+    from reconciler.members.queries.mysql import MysqlSession
+
+    server = one.server()
+    return MysqlSession(server, one.account(), one.limits, one.authorities(server))
+
+
+_ADBC = ("sqlglot", "adbc_driver_manager")
+KINDS: Mapping[Driver, Kind] = {
+    Driver.SQLITE: Kind("sqlite", (*_ADBC, "adbc_driver_sqlite"), _sqlite),
+    Driver.DUCKDB: Kind("duckdb", ("sqlglot",), _duckdb),
+    Driver.POSTGRESQL: Kind("postgres", (*_ADBC, "adbc_driver_postgresql", "pyarrow"), _postgresql),
+    Driver.MYSQL: Kind("mysql", ("sqlglot", "connectorx", "pyarrow", "pymysql"), _mysql, runs_comments=True),
+}
+
+
+def database_file(data: Path, name: str) -> Path:
+    """Return a file below the data root. Raises QueryError for all others, also by a link."""
+    file = (data / name).resolve()
+    if is_outside(name) or not file.is_relative_to(data) or not file.is_file():
+        raise QueryError(QueryProblem.NO_FILE)
+    return file
