@@ -79,11 +79,10 @@ class SourceBucket:
                     remedy="rename or remove it, or name a folder that it isn't in",
                 ) from None
 
-    def piece(self, export: SourceObject, start: int) -> bytes:
-        """Return `PIECE` bytes from `start`, or the rest. Raises ObjectChangedError for another version."""
+    def piece(self, export: SourceObject, start: int, end: int) -> bytes:
+        """Return the bytes from `start` to before `end`. Raises ObjectChangedError for another version."""
         from obstore.exceptions import PreconditionError
 
-        end = min(start + PIECE, export.size)
         with store_errors("read", self._place):
             try:
                 answer = self._store.get(export.path, options={**export.condition, "range": (start, end)})

@@ -1,11 +1,14 @@
-"""Sources in an object store: what patterns match is brought to a private folder, each object once.
+"""Sources in an object store: what patterns match is brought to a private folder, each byte at most once.
+
+Of a large Parquet object, the footer is brought first, and then the columns that are asked for: its file has
+holes, where the others would be.
 
 Never writes to the store, and lists no more of it than patterns ask for.
 """
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import takewhile
@@ -18,9 +21,16 @@ from reconciler.buckets.source_objects import PIECE, ObjectChangedError, SourceB
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.reuse import ObjectIdentity
 from reconciler.disk.atomic import os_errors
+from reconciler.members.byte_ranges import Range, left, pieces, united
 from reconciler.members.data_root import SourceChangedError, is_outside, is_source
 
 READERS = 8
+SMALL = 1 << 20
+"""Bytes: a Parquet object up to this size is brought at once."""
+TAIL = 64 << 10
+"""Bytes of the end of a Parquet object that are brought first: most footers fit."""
+GAP = 512 << 10
+"""Bytes that cost less than another request."""
 POLL = 0.05
 """Seconds between two looks whether somebody has asked to stop."""
 
@@ -54,7 +64,7 @@ def _placed(url: str, where: str) -> BucketLocation:
 class _Piece:
     file: Path
     export: SourceObject
-    start: int
+    bytes: Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +94,45 @@ class Mirror:
         self._clock = clock
         self._listings: dict[tuple[str, ...], _Listing] = {}
         self._known: dict[Path, SourceObject] = {}
-        self._there: set[Path] = set()
+        self._there: dict[Path, tuple[Range, ...]] = {}
         self._lock = threading.Lock()
 
     def matching(self, pattern: str) -> list[Path]:
         with self._lock:
             found = {self.folder / one.path: one for one in self._matching(pattern).objects}
-            self._known |= found
+            self._known = found | self._known  # all parts of a file are of the version listed first
         return list(found)
 
     def bring(self, files: Sequence[Path]) -> None:
         with self._lock:
             missing = {file: self._known[file] for file in files if file not in self._there}
-            pieces = [
-                _Piece(file, export, start)
-                for file, export in missing.items()
-                for start in range(0, export.size, PIECE)
-            ]
-            for file in missing:
-                self._make(file)
-            self._fetch_all(pieces)
             for file, export in missing.items():
-                self._date(file, export)
-            self._there.update(missing)
+                self._make(file, export.size)
+            self._fill({file: _at_first(export) for file, export in missing.items()})
+            footers = {file: [_footer(file)] for file, export in missing.items() if _is_read_in_parts(export)}
+            self._fill(footers)
+
+    def is_whole(self, file: Path) -> bool:
+        return self._there.get(file) == united([(0, self._known[file].size)])
+
+    def bring_ranges(self, file: Path, ranges: Iterable[Range]) -> None:
+        """Bring ranges that lie close together at once, with what is between them."""
+        with self._lock:
+            self._fill({file: united(ranges, GAP)})
+
+    def _fill(self, wanted: Mapping[Path, Iterable[Range]]) -> None:
+        """Bring what is not there yet of each file. A file keeps the time of its object."""
+        missing = {file: left(ranges, self._there.get(file, ())) for file, ranges in wanted.items()}
+        self._fetch_all(
+            [
+                _Piece(file, self._known[file], one)
+                for file, ranges in missing.items()
+                for one in pieces(ranges, PIECE)
+            ]
+        )
+        for file, ranges in missing.items():
+            self._date(file, self._known[file])
+            self._there[file] = united([*self._there.get(file, ()), *ranges])
 
     def identities(self, pattern: str) -> tuple[ObjectIdentity, ...]:
         """An object without a strong entity tag has none."""
@@ -139,23 +165,23 @@ class Mirror:
             self._listings[key] = _Listing(began, read("/".join(plain)))
         return self._listings[key]
 
-    def _fetch_all(self, pieces: Sequence[_Piece]) -> None:
+    def _fetch_all(self, wanted: Sequence[_Piece]) -> None:
         """Side by side, until one fails. Once we are to stop, nobody waits for pieces on their way."""
-        left: SimpleQueue[_Piece] = SimpleQueue()
-        for piece in pieces:
-            left.put(piece)
+        waiting: SimpleQueue[_Piece] = SimpleQueue()
+        for piece in wanted:
+            waiting.put(piece)
         failed: list[Exception] = []
 
         def work() -> None:
             try:
                 while not failed:
-                    self._fetch(left.get_nowait())
+                    self._fetch(waiting.get_nowait())
             except Empty:
                 pass
             except Exception as error:  # noqa: BLE001 - raised again in the thread that waits for us
                 failed.append(error)
 
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(READERS, len(pieces)))]
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(READERS, len(wanted)))]
         for thread in threads:
             thread.start()
         while threads:
@@ -168,24 +194,42 @@ class Mirror:
     def _fetch(self, piece: _Piece) -> None:
         self._check()
         try:
-            content = self._exports.piece(piece.export, piece.start)
+            content = self._exports.piece(piece.export, *piece.bytes)
         except ObjectChangedError:
             raise SourceChangedError(piece.file) from None
         with os_errors("write", self.folder), piece.file.open("r+b") as file:
-            file.seek(piece.start)
+            file.seek(piece.bytes[0])
             file.write(content)
 
-    def _make(self, file: Path) -> None:
+    def _make(self, file: Path, size: int) -> None:
         """Report a disk error with the folder only: a file name may be personal data."""
         with os_errors("write", self.folder):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch(mode=0o600)
+            os.truncate(file, size)
 
     def _date(self, file: Path, export: SourceObject) -> None:
         """As old as what it was brought from: sources have a `maxAge`."""
         moment = int(export.written_at.timestamp() * 1_000_000_000)
         with os_errors("write", self.folder):
             os.utime(file, ns=(moment, moment))
+
+
+def _is_read_in_parts(export: SourceObject) -> bool:
+    """Only a strong entity tag makes sure that parts brought at different times are of one version."""
+    return export.path.lower().endswith(".parquet") and export.size > SMALL and export.tag is not None
+
+
+def _at_first(export: SourceObject) -> list[Range]:
+    return [(max(0, export.size - TAIL), export.size) if _is_read_in_parts(export) else (0, export.size)]
+
+
+def _footer(file: Path) -> Range:
+    """Return the place of the footer of a Parquet file whose end is there; the tail of another file."""
+    with file.open("rb") as tail:
+        size = tail.seek(-8, os.SEEK_END) + 8
+        length = int.from_bytes(tail.read(4), "little")
+    return max(0, size - 8 - length), size
 
 
 def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:

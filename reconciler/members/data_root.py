@@ -1,12 +1,13 @@
 """Where the files of sources lie: in a folder, or in an object store, from which they are brought to one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from reconciler.buckets import is_bucket
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.reuse import FileIdentity, SourceIdentity
+from reconciler.members.byte_ranges import Range
 
 CHECKED = "reconciler-checked-"
 """What folders begin with that hold what was packed in sources."""
@@ -43,7 +44,18 @@ class DataRoot(Protocol):
         ...
 
     def bring(self, files: Sequence[Path]) -> None:
-        """Makes files that matched readable. Errors: MovedError, StorageError."""
+        """Makes files that matched readable; of large Parquet files in an object store, the footer only.
+
+        Raises SourceChangedError, StorageError.
+        """
+        ...
+
+    def is_whole(self, file: Path) -> bool:
+        """Return whether all bytes of a file that was brought are there."""
+        ...
+
+    def bring_ranges(self, file: Path, ranges: Iterable[Range]) -> None:
+        """Make ranges of bytes of a file readable that is not whole. Raises as `bring` does."""
         ...
 
     def identities(self, pattern: str) -> tuple[SourceIdentity, ...]:
@@ -65,6 +77,12 @@ class LocalFolder:
         return [path for path in self.folder.glob(pattern) if path.is_file()]
 
     def bring(self, files: Sequence[Path]) -> None:
+        """They are there already."""
+
+    def is_whole(self, file: Path) -> bool:  # noqa: ARG002 - part of the protocol
+        return True
+
+    def bring_ranges(self, file: Path, ranges: Iterable[Range]) -> None:
         """They are there already."""
 
     def identities(self, pattern: str) -> tuple[SourceIdentity, ...]:

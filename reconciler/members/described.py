@@ -7,9 +7,10 @@ strictly, as text. What text means in a `where` is decided in `column_types`.
 
 import csv
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -35,6 +36,7 @@ from reconciler.members.sources import (
 SEPARATORS = (",", ";", "\t", "|")
 LONGEST_HEADER = 1 << 20
 MOST_KEYS = 10_000
+Read = TypeVar("Read")
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -85,15 +87,35 @@ def parquet_table(
     return Table("parquet", (replace(part, types=known),), known, header.names, place)
 
 
+def brought(
+    cursor: duckdb.DuckDBPyConnection,
+    intake: Intake,
+    file: File,
+    columns: Collection[str],
+    place: SourceLocation,
+) -> Finding | None:
+    """Make columns of a Parquet file readable; return what prevents it."""
+    return _reading(file.path, file.shown, place, lambda: intake.bring_columns(cursor, file.stamp, columns))
+
+
 def _read(
     cursor: duckdb.DuckDBPyConnection, intake: Intake, path: Path, kind: Family, place: SourceLocation
 ) -> tuple[File, Header] | Finding:
     """One file, checked to its end where its format allows that, and what it is like."""
     shown = shown_in(intake.root.folder, path)
-    try:
+
+    def read() -> tuple[File, Header]:
         found = stamp(path)
         file = File(shown, intake.checked(cursor, found), found)
         return file, intake.learnt(found, lambda: _HEADERS[kind](cursor, file.path))
+
+    return _reading(path, shown, place, read)
+
+
+def _reading(path: Path, shown: str, place: SourceLocation, read: Callable[[], Read]) -> Read | Finding:
+    """Return what `read` returns, or why a file can't be read."""
+    try:
+        return read()
     except (SourceChangedError, FileNotFoundError):
         return changed(shown, place)
     except UnusableError as error:
@@ -103,7 +125,7 @@ def _read(
     except READ_ERRORS as error:
         if is_ours(error):
             raise
-        return unreadable(error, [File(shown, path, found)], place)
+        return unreadable(error, [(shown, path)], place)
 
 
 def _part(kind: Family, header: Header, files: Sequence[File]) -> Part:

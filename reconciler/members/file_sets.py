@@ -4,18 +4,19 @@ Here, and nowhere else, a set of files is identified. What is remembered of it h
 stay as they are.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
 
+from reconciler.core.errors import Finding
 from reconciler.core.model import SourceLocation
 from reconciler.members import column_types, sources
 from reconciler.members.column_types import ColumnType
-from reconciler.members.described import describe
+from reconciler.members.described import brought, describe
 from reconciler.members.file_stamp import FileStamp
 from reconciler.members.intake import Intake
-from reconciler.members.sources import Table
+from reconciler.members.sources import RowOrigin, Table
 
 Identity = tuple[FileStamp, ...]
 
@@ -50,6 +51,18 @@ class FileSets:
             found = sources.locate(self.intake.root, patterns, place)
             self._found[patterns] = describe(cursor, self.intake, found, place)
         return replace(self._found[patterns], place=place)
+
+    def bring(
+        self, cursor: duckdb.DuckDBPyConnection, table: Table, columns: Collection[str]
+    ) -> tuple[Finding, ...]:
+        """Make columns of a table readable; return what prevents it. Raises StorageError.
+
+        Of large Parquet files in an object store, no other column can be read.
+        """
+        if table.family != "parquet" or table.origin is not RowOrigin.FILES:
+            return ()
+        found = (brought(cursor, self.intake, one, columns, table.place) for one in table.files)
+        return tuple(one for one in found if one)
 
     def meanings(
         self, cursor: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str]

@@ -9,7 +9,7 @@ import shutil
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TypeVar
@@ -17,9 +17,10 @@ from typing import IO, TypeVar
 import duckdb
 
 from reconciler.disk.atomic import os_errors
+from reconciler.members.byte_ranges import Range
 from reconciler.members.data_root import DataRoot, SourceChangedError
 from reconciler.members.file_stamp import FileStamp
-from reconciler.members.pages import PagesError, check_pages
+from reconciler.members.pages import PagesError, check_pages, chunks
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -62,6 +63,7 @@ class Intake:
         self._check = check
         self._checked: dict[FileStamp, Path] = {}
         self._learnt: dict[FileStamp, object] = {}
+        self._columns: dict[FileStamp, set[str]] = {}
         self._lock = threading.Lock()
 
     def checked(self, cursor: duckdb.DuckDBPyConnection, found: FileStamp) -> Path:
@@ -73,6 +75,24 @@ class Intake:
                     del self._checked[found]
                     raise SourceChangedError(found.file)
             return self._checked[found]
+
+    def bring_columns(
+        self, cursor: duckdb.DuckDBPyConnection, found: FileStamp, columns: Collection[str]
+    ) -> None:
+        """Make columns of a file readable that is not whole, and check them. Errors as those of `checked`."""
+        if self.root.is_whole(found.file):
+            return
+        with self._lock:
+            asked = self._columns.setdefault(found, set())
+            new = {one.casefold() for one in columns} - asked
+            if not new:
+                return
+            places = chunks(cursor, found.file, new)
+            if any(not 0 <= start < end <= found.size for start, end in places):
+                raise UnusableError("is damaged: its footer names bytes that it does not have", AGAIN)
+            self.root.bring_ranges(found.file, places)
+            self._check_pages(found.file, places)
+            asked |= new
 
     def learnt(self, found: FileStamp, learn: Callable[[], Learnt]) -> Learnt:
         """What was learnt of a file when it was as it is."""
@@ -86,15 +106,19 @@ class Intake:
         if suffix in PACKED:
             return self._unpacked(found.file)
         if suffix == ".parquet":
-            try:
-                check_pages(cursor, found.file, self._check)
-            except PagesError:
-                raise UnusableError("is damaged: a page does not match its checksum", AGAIN) from None
+            if self.root.is_whole(found.file):
+                self._check_pages(found.file, chunks(cursor, found.file))
             return found.file
         with found.file.open("rb") as text:
             for _ in _without_nul(iter(lambda: text.read(PIECE), b"")):
                 self._check()
         return found.file
+
+    def _check_pages(self, file: Path, places: Iterable[Range]) -> None:
+        try:
+            check_pages(file, places, self._check)
+        except PagesError:
+            raise UnusableError("is damaged: a page does not match its checksum", AGAIN) from None
 
     def _unpacked(self, file: Path) -> Path:
         folder = self._folder / str(len(self._checked))

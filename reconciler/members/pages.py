@@ -5,7 +5,7 @@ A page is a header in Thrift's compact protocol, then so many bytes as it says; 
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +14,7 @@ from thrift.protocol.TCompactProtocol import TCompactProtocol
 from thrift.Thrift import TException, TType
 from thrift.transport.TTransport import TFileObjectTransport
 
+from reconciler.members.byte_ranges import Range
 from reconciler.members.database import paths
 
 COMPRESSED_SIZE, CRC = 3, 4
@@ -36,16 +37,35 @@ class _Headers(TCompactProtocol):  # type: ignore[misc] # thrift has no types
         return self.readBinary()
 
 
-def check_pages(cursor: duckdb.DuckDBPyConnection, path: Path, check: Callable[[], None]) -> None:
-    """Compares every page of every column with its checksum. Raises PagesError, DuckDB's errors, OSError."""
-    chunks = cursor.execute(
-        "SELECT DISTINCT dictionary_page_offset, data_page_offset, total_compressed_size "
+def chunks(
+    cursor: duckdb.DuckDBPyConnection, path: Path, columns: Collection[str] | None = None
+) -> tuple[Range, ...]:
+    """Return where the values of columns are, by the footer; None: of all. Raises DuckDB's errors.
+
+    Names are compared without regard to case. A column that has parts is named before the first comma.
+    """
+    wanted = None if columns is None else {one.casefold() for one in columns}
+    found = cursor.execute(
+        "SELECT DISTINCT path_in_schema, dictionary_page_offset, data_page_offset, total_compressed_size "
         f"FROM parquet_metadata({paths([path])}) WHERE total_compressed_size > 0 ORDER BY ALL"
     ).fetchall()
+    starts = ((column, min(dictionary or data, data), size) for column, dictionary, data, size in found)
+    return tuple(
+        (start, start + size) for column, start, size in starts if wanted is None or _names(column) & wanted
+    )
+
+
+def _names(path: str) -> set[str]:
+    """Return what the column of a path may be called: names may have commas."""
+    parts = path.casefold().split(", ")
+    return {", ".join(parts[:end]) for end in range(1, len(parts) + 1)}
+
+
+def check_pages(path: Path, found: Iterable[Range], check: Callable[[], None]) -> None:
+    """Compare every page in these places with its checksum. Raises PagesError, OSError."""
     with path.open("rb") as file:
-        for dictionary, data, size in chunks:
-            start = min(dictionary or data, data)
-            for content, crc in _pages(file, start, start + size):
+        for start, end in found:
+            for content, crc in _pages(file, start, end):
                 check()
                 if zlib.crc32(content) != crc:
                     raise PagesError

@@ -147,6 +147,9 @@ class Preparation:
         if table and not fits and draft.condition is not where.ALWAYS:
             with _reading(table, findings):
                 self._suit(draft, table)
+        if table and not findings:
+            wanted = {*dict(audience.columns).values(), *draft.condition.columns}
+            findings += self._files.bring(self._cursor, table, wanted)
         if findings or not table:
             return ConfigurationError(f"{audience.name}: {draft.problem}", findings=findings)
         columns = dict(audience.columns)
@@ -178,7 +181,7 @@ def _reading(table: Table, findings: list[Finding]) -> Iterator[None]:
     except READ_ERRORS as error:
         if is_ours(error):
             raise
-        findings.append(sources.unreadable(error, table.files, table.place))
+        findings.append(sources.unreadable(error, table.called, table.place))
 
 
 def _table(
@@ -219,7 +222,11 @@ def _opened(
 ) -> ListedIdentifiers | None:
     places = _places(declared, declared.place)
     table = _table(lambda: files.table(cursor, declared.files, declared.place), places, findings)
-    return ListedIdentifiers(table, dict(declared.columns), declared) if table else None
+    columns = dict(declared.columns)
+    if table is None:
+        return None
+    findings += files.bring(cursor, table, [one for one in columns.values() if table.has(one)])
+    return ListedIdentifiers(table, columns, declared)
 
 
 def prepare_list(

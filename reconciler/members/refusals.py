@@ -37,7 +37,7 @@ def explained(error: Exception, prepared: PreparedAudience) -> Finding:
         (one for one in prepared.lists if any(str(file.path) in str(error) for file in one.table.files)), None
     )
     table = one.table if one else prepared.table
-    return unreadable(error, table.files, table.place)
+    return unreadable(error, table.called, table.place)
 
 
 def overdue(prepared: PreparedAudience) -> Finding:

@@ -82,6 +82,11 @@ class Table:
         return tuple(file for part in self.parts for file in part.files)
 
     @property
+    def called(self) -> tuple[tuple[str, Path], ...]:
+        """Return what messages call each file, and what is read of it."""
+        return tuple((one.shown, one.path) for one in self.files)
+
+    @property
     def newest(self) -> datetime | None:
         """When the newest file or row was written; None if nothing tells it."""
         if self.origin is RowOrigin.QUERY:
@@ -270,16 +275,16 @@ def _finding(place: SourceLocation, problem: str, remedy: str = "") -> Finding:
     return Finding(str(place), problem, remedy)
 
 
-def unreadable(error: Exception, files: Sequence[File], place: SourceLocation) -> Finding:
-    """What a reader's error says, in our words: DuckDB's quote the line.
+def unreadable(error: Exception, files: Sequence[tuple[str, Path]], place: SourceLocation) -> Finding:
+    """What a reader's error says of files, as messages call them, in our words: DuckDB's quote the line.
 
     DuckDB's errors have no code: one type stands for all that can be wrong with a file, and its text alone
     tells file, line and kind.
     """
     text = str(error)
-    file = next((one for one in files if str(one.path) in text), files[0] if len(files) == 1 else None)
+    file = next((one for one, path in files if str(path) in text), files[0][0] if len(files) == 1 else "")
     line = re.search(r"(?:CSV Error on Line: |in line )(\d{1,12})", text)
-    where = (file.shown if file else "a source file") + (f", line {line[1]}" if line else "")
+    where = (file or "a source file") + (f", line {line[1]}" if line else "")
     signs = ((problem, remedy) for sign, problem, remedy in _SIGNS if sign in text)
     problem, remedy = next(
         signs, (f"it can't be read ({type(error).__name__})", "check the file, or export it again")

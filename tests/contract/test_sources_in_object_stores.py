@@ -128,7 +128,6 @@ def test_files_are_as_they_are_there(served: Served, tmp_path: Path) -> None:
 def test_a_file_of_many_pieces_is_whole(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exports, "PIECE", 1000)
     monkeypatch.setattr("reconciler.members.bucket_mirror.PIECE", 1000)
     for size in (999, 1000, 1001, 10_500):
         content = os.urandom(size)
@@ -165,7 +164,7 @@ def test_a_short_answer_is_not_a_file(tmp_path: Path) -> None:
     store = filled(MemoryStore())
     listed = SourceObject("suppressed.csv", 7, datetime.now(UTC), None)
     with pytest.raises(exports.ObjectChangedError):
-        SourceBucket(store, WHERE).piece(listed, 0)
+        SourceBucket(store, WHERE).piece(listed, 0, 7)
 
 
 def test_each_object_is_downloaded_once_and_each_folder_listed_once(tmp_path: Path) -> None:
