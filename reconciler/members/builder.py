@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import duckdb
 
@@ -26,17 +27,18 @@ from reconciler.core.source_groups import grouped, parted
 from reconciler.members.comparable import incomparable
 from reconciler.members.database import READ_ERRORS, is_ours, storage_errors
 from reconciler.members.erased import ErasedMembers
-from reconciler.members.exclusions import Exclusions, ListUse
+from reconciler.members.exclusions import ListUse
 from reconciler.members.expression_size import LIMIT
+from reconciler.members.group_rows import MatchedRows, Stage
 from reconciler.members.lists import ListColumn, Lists
 from reconciler.members.prepare import Preparation, PreparationResult, PreparedAudience
 from reconciler.members.reading import GroupReader, ReadGroup
 from reconciler.members.refusals import explained, refusal
 from reconciler.members.row_sources import RowSources
 from reconciler.members.shared_audience import Listed, SharedAudience, read_lists, types_that_matter
+from reconciler.members.shared_scan import SharedScan
 from reconciler.members.snapshots import Snapshots
 from reconciler.members.sources import moved
-from reconciler.members.staged_rows import Counts, StagedRows, usable_classes
 from reconciler.members.targets import StagedTargets
 
 Built = dict[str, BuiltAudience]
@@ -56,6 +58,7 @@ class AudienceBuilder:
     lists: Lists
     erased: ErasedMembers
     sample_rows: int | None
+    stage: Stage
     progress: Callable[[SourceProgress], None]
 
     def build(self, requests: Sequence[AudienceRequest], today: date) -> Mapping[str, BuiltAudience]:
@@ -66,9 +69,9 @@ class AudienceBuilder:
         """The identifiers of all rows with an erased identifier."""
         found: dict[IdentifierType, frozenset[str]] = defaultdict(frozenset)
 
-        def collect(cursor: duckdb.DuckDBPyConnection, group: ReadGroup, _: Group) -> Built:
+        def collect(_: duckdb.DuckDBPyConnection, group: ReadGroup, __: Group) -> Built:
             if group.audiences:
-                for kind, values in self.erased.beside(cursor, group.staged).items():
+                for kind, values in group.staged.beside(self.erased).items():
                     found[kind] |= values
             return {name: refusal(name, problem) for name, problem in group.refused.items()}
 
@@ -131,7 +134,8 @@ class AudienceBuilder:
             names = tuple(one.name for one in group)
             self.progress(SourceProgress(SourceStep.READ, names, number, total))
             with self.cursors() as cursor, _reading(names):
-                found = GroupReader(cursor, self.sources.files, self.sample_rows is not None).read(group)
+                stage, sampling = partial(self.stage, cursor, self.snapshots), self.sample_rows is not None
+                found = GroupReader(cursor, self.sources.files, sampling, stage).read(group)
                 built |= use(cursor, found, {one.name: one for one in group})
                 if found.audiences:
                     self.progress(SourceProgress(SourceStep.READ, names, number, total, found.rows))
@@ -152,77 +156,43 @@ class AudienceBuilder:
                 fine[audience] = one
         built: Built = {}
         if fine:
-            erased = self.erased.drop(cursor, found.staged)
-            exclusions, lost = self._excluded(cursor, found.staged, fine)
-            kept = tuple(map(found.staged.counts, range(len(found.staged.scan.identifiers))))
+            uses = _uses(found.staged.scan, fine)
+            matched = found.staged.matched(self.erased, uses, self.sample_rows)
             apart: set[tuple[int, ListColumn]] = set()
             for audience, one in list(fine.items()):
-                for (listed, _, column), problem in _apart(cursor, found.staged, kept, audience, one):
+                for (listed, _, column), problem in _apart(matched, audience, one):
                     if listed.declared.kind is ListKind.SUPPRESSION:
                         apart.add((audience, column))
                     elif fine.pop(audience, None):
                         refused[one.name] = problem
-            if lost:
-                exclusions.spread([usable_classes(one) for one in kept])
+            lost = matched.lose() if matched.lost else ()
             targets = StagedTargets(
-                cursor,
-                self.snapshots,
-                self.lists,
-                found.staged,
-                found.rows,
-                erased,
-                exclusions,
-                kept,
-                fine,
-                lost,
-                apart,
+                cursor, self.snapshots, self.lists, matched, found.rows, fine, lost, apart
             )
             built |= {fine[audience].name: one for audience, one in targets.all().items()}
         return built | {name: refusal(name, problem) for name, problem in refused.items()}
 
-    def _excluded(
-        self, cursor: duckdb.DuckDBPyConnection, staged: StagedRows, audiences: Mapping[int, SharedAudience]
-    ) -> tuple[Exclusions, bool]:
-        """Looks for values on lists; then, where only some people are wanted, takes the sample.
 
-        Returns whether an audience loses a row, too.
-        """
-        staged.gather()
-        exclusions = Exclusions(cursor, staged, _uses(staged, audiences))
-        lost = bool(exclusions.uses) and exclusions.find()
-        if self.sample_rows is not None:
-            staged.sample(self.sample_rows, excluded=lost)
-            staged.gather()
-            lost = lost and exclusions.find()
-        return exclusions, lost
-
-
-def _uses(staged: StagedRows, audiences: Mapping[int, SharedAudience]) -> tuple[ListUse, ...]:
+def _uses(scan: SharedScan, audiences: Mapping[int, SharedAudience]) -> tuple[ListUse, ...]:
     """Each column of a list once for each identifier column that it is matched with."""
     users: dict[tuple[int, ListColumn, ListKind], set[int]] = defaultdict(set)
     for audience, one in audiences.items():
         for listed, kind, column in one.lists:
-            index = staged.scan.identifiers.index(one.column(kind))
+            index = scan.identifiers.index(one.column(kind))
             users[index, column, listed.declared.kind].add(audience)
     return tuple(ListUse(*key, frozenset(those)) for key, those in users.items())
 
 
-def _apart(
-    cursor: duckdb.DuckDBPyConnection,
-    staged: StagedRows,
-    kept: Sequence[Counts],
-    audience: int,
-    one: SharedAudience,
-) -> Iterator[tuple[Listed, Finding]]:
+def _apart(matched: MatchedRows, audience: int, one: SharedAudience) -> Iterator[tuple[Listed, Finding]]:
     """The lists that can't be compared with the rows. SHA-256 of MD5 follows from MD5."""
     limit = one.request.audience.guards.max_invalid
     for kind in dict.fromkeys(kind for _, kind, _ in one.lists):
         if (kind, Hashing.SHA256_OF_MD5) in one.request.kinds:
             continue
         lists: list[Listed] = [each for each in one.lists if each[1] == kind]
-        index = staged.scan.identifiers.index(one.column(kind))
-        counts, rows = kept[index].get(audience, {}), staged.kept(index, audience)
-        yield from incomparable(cursor, counts, rows, lists, limit)
+        index = matched.scan.identifiers.index(one.column(kind))
+        counts, finds = matched.kept[index].get(audience, {}), partial(matched.finds, index, audience)
+        yield from incomparable(counts, finds, lists, limit)
 
 
 def _moved(prepared: PreparedAudience) -> Finding | None:

@@ -33,6 +33,7 @@ from reconciler.members.data_root import DataRoot
 from reconciler.members.database import connect, storage_errors
 from reconciler.members.erased import ErasedMembers
 from reconciler.members.file_sets import FileSets
+from reconciler.members.group_rows import RowsHere, Stage
 from reconciler.members.identities import identify
 from reconciler.members.intake import Intake
 from reconciler.members.listed import listed
@@ -60,10 +61,12 @@ class DuckDbEngine:
         check: Callable[[], None] = lambda: None,
         erasures: ErasureList = NO_ERASURES,
         databases: Databases = NO_DATABASES,
+        stage: Stage = RowsHere,
     ) -> None:
         """`check` is called time and again while files are read, and raises when somebody asks to stop."""
         self._sample_rows = sample_rows
         self._check = check
+        self._stage = stage
         work = work.resolve()
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
         with storage_errors("starting DuckDB"):
@@ -112,6 +115,7 @@ class DuckDbEngine:
             self._lists,
             self._erased,
             sample_rows,
+            self._stage,
             progress,
         )
 

@@ -38,7 +38,7 @@ class Exclusions:
     uses: tuple[ListUse, ...]
 
     @property
-    def _sets(self) -> BitSets:
+    def sets(self) -> BitSets:
         return self.staged.sets
 
     @property
@@ -46,7 +46,7 @@ class Exclusions:
         return tuple(one for one in self.uses if one.kind is ListKind.SUPPRESSION)
 
     @property
-    def _columns(self) -> range:
+    def columns(self) -> range:
         return range(len(self.staged.scan.identifiers))
 
     def find(self) -> bool:
@@ -70,32 +70,39 @@ class Exclusions:
         out = ", ".join(
             f"({column} & {self._lost_through(uses, word)}) AS {prefix}{word}"
             for prefix, uses in (("o", self.uses), ("s", self._suppressing))
-            for word, column in enumerate(self._sets.columns("k"))
+            for word, column in enumerate(self.sets.columns("k"))
         )
-        outs = f"SELECT * FROM (SELECT *, {out} FROM ({looked_up})) WHERE {self._sets.any('o')}"
+        outs = f"SELECT * FROM (SELECT *, {out} FROM ({looked_up})) WHERE {self.sets.any('o')}"
         found = self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE outs AS {outs}").fetchone()
         return found is not None and found[0] > 0
 
     def spread(self, classes: Sequence[frozenset[int]]) -> None:
         """Fills `lost_0`…, the values that some audience loses. `classes` are those of each column."""
-        for index in self._columns:
-            self.cursor.execute(
-                f"CREATE OR REPLACE TEMP TABLE out_{index} AS SELECT c{index} AS class, v{index} AS value, "
-                f"{self._sets.united('o')}, {self._sets.united('s')} "
-                f"FROM outs WHERE {sql.usable(f'c{index}')} GROUP BY 1, 2"
-            )
-            self._key(index, classes[index])
-            both = f"{_renamed(self._sets, 'o', 'e')}, {_renamed(self._sets, 's', 't')}"
-            lost = f"SELECT class, value, {both} FROM out_{index}"
-            if len(classes[index]) > 1:
-                lost = self._related(index)
-            self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE lost_{index} AS {lost}")
+        for index in self.columns:
+            self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE out_{index} AS {self.out(index)}")
+            self.lose(index, classes[index])
+
+    def lose(self, index: int, classes: frozenset[int]) -> None:
+        """Fills `lost_…` from `out_…`, the values of all rows that some audience loses."""
+        self._key(index, classes)
+        both = f"{_renamed(self.sets, 'o', 'e')}, {_renamed(self.sets, 's', 't')}"
+        lost = f"SELECT class, value, {both} FROM out_{index}"
+        if len(classes) > 1:
+            lost = self._related(index)
+        self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE lost_{index} AS {lost}")
+
+    def out(self, index: int) -> str:
+        """A query of the values of a column in rows that some audience loses, and who loses them."""
+        return (
+            f"SELECT c{index} AS class, v{index} AS value, {self.sets.united('o')}, {self.sets.united('s')} "
+            f"FROM outs WHERE {sql.usable(f'c{index}')} GROUP BY 1, 2"
+        )
 
     def remaining(self, index: int) -> str:
         """A relation of the values of a column that are not lost."""
         left = ", ".join(
             f"(v.{kept} & ~coalesce(l.{lost}, 0::UBIGINT)) AS {kept}"
-            for kept, lost in zip(self._sets.columns("k"), self._sets.columns("e"), strict=True)
+            for kept, lost in zip(self.sets.columns("k"), self.sets.columns("e"), strict=True)
         )
         return (
             f"(SELECT v.class, v.value, {left} FROM values_{index} AS v "
@@ -104,7 +111,7 @@ class Exclusions:
 
     def gone(self, index: int, hashing: Hashing, classes: frozenset[int], audiences: Collection[int]) -> str:
         """A query of the members that audiences lose, as `staged_rows.members`."""
-        return members(self._sets, f"lost_{index}", hashing, classes, audiences, "e")
+        return members(self.sets, f"lost_{index}", hashing, classes, audiences, "e")
 
     def counts(self, index: int) -> Counts:
         """How many rows an audience loses, by the class of this column in them."""
@@ -122,23 +129,23 @@ class Exclusions:
             f"ON s.v{index} = l.value AND s.c{index} = l.class"
         )
         unusable = (
-            f"SELECT {_renamed(self._sets, out, lost_as)}, c{index} AS class, n FROM outs "
+            f"SELECT {_renamed(self.sets, out, lost_as)}, c{index} AS class, n FROM outs "
             f"WHERE NOT {sql.usable(f'c{index}')}"
         )
         both = f"({spread} UNION ALL {unusable})"
-        grouped = f"(SELECT {self._sets.listed(lost_as)}, class, sum(n) AS n FROM {both} GROUP BY ALL)"
-        return counted(self.cursor, self._sets, grouped, lost_as)
+        grouped = f"(SELECT {self.sets.listed(lost_as)}, class, sum(n) AS n FROM {both} GROUP BY ALL)"
+        return counted(self.cursor, self.sets, grouped, lost_as)
 
     def found(self, use: ListUse) -> str:
         """A query of the members of a list that the rows of audiences have, as digests that name them."""
-        masked = _masked(self._sets, "o", use.audiences)
+        masked = _masked(self.sets, "o", use.audiences)
         matched = (
-            f"SELECT k.member, {masked} FROM {_probed(f'out_{use.index}', use, self._sets.listed('o'))} AS v "
+            f"SELECT k.member, {masked} FROM {_probed(f'out_{use.index}', use, self.sets.listed('o'))} AS v "
             f"JOIN {reader(use.column.keys)} AS k ON v.probe = k.key"
         )
         return (
-            f"SELECT member, {self._sets.united('k')} FROM ({matched}) "
-            f"WHERE {self._sets.any('k')} GROUP BY member"
+            f"SELECT member, {self.sets.united('k')} FROM ({matched}) "
+            f"WHERE {self.sets.any('k')} GROUP BY member"
         )
 
     def excluded(self, use: ListUse, index: int, hashing: Hashing, audiences: Iterable[int]) -> str:
@@ -147,10 +154,10 @@ class Exclusions:
         on_it = BitSets(len(self._on(use.index))).has(_hit(use.index), place)
         classes = ", ".join(str(int(one)) for one in sql.USABLE[hashing])
         member = sql.member(f"v{index}", f"c{index}", hashing)
-        masked = _masked(self._sets, "o", use.audiences & frozenset(audiences))
+        masked = _masked(self.sets, "o", use.audiences & frozenset(audiences))
         return (
-            f"SELECT member, {self._sets.united('k')} FROM (SELECT {member} AS member, {masked} FROM outs "
-            f"WHERE c{index} IN ({classes}) AND {on_it}) WHERE {self._sets.any('k')} GROUP BY member"
+            f"SELECT member, {self.sets.united('k')} FROM (SELECT {member} AS member, {masked} FROM outs "
+            f"WHERE c{index} IN ({classes}) AND {on_it}) WHERE {self.sets.any('k')} GROUP BY member"
         )
 
     def _on(self, index: int) -> list[ListUse]:
@@ -180,25 +187,23 @@ class Exclusions:
         for use in uses:
             others = self._on(use.index)
             on_it = BitSets(len(others)).has(_hit(use.index), others.index(use))
-            lost.append(
-                f"CASE WHEN {on_it} THEN {self._sets.masks(use.audiences)[word]} ELSE {number(0)} END"
-            )
+            lost.append(f"CASE WHEN {on_it} THEN {self.sets.masks(use.audiences)[word]} ELSE {number(0)} END")
         return f"({' | '.join(lost)})"
 
     def _key(self, index: int, found: frozenset[int]) -> None:
         """Fills `keys_…`, all values by which the people of excluded rows may be recognised."""
         classes = found.union(*(one.column.classes for one in self._on(index)))
         hashed = classes - {int(Class.PLAIN)}
-        named = f"{self._sets.listed('o')}, {self._sets.listed('s')}"
+        named = f"{self.sets.listed('o')}, {self.sets.listed('s')}"
         keys = sql.keys(f"out_{index}", named) if hashed else f"SELECT value AS key, {named} FROM out_{index}"
         self.cursor.execute(
             f"CREATE OR REPLACE TEMP TABLE keys_{index} AS "
-            f"SELECT key, {self._sets.united('o')}, {self._sets.united('s')} FROM ({keys}) GROUP BY key"
+            f"SELECT key, {self.sets.united('o')}, {self.sets.united('s')} FROM ({keys}) GROUP BY key"
         )
 
     def _related(self, index: int) -> str:
         """Values of a column that are excluded ones, or hashes of such, or that such are hashes of."""
-        probes = _probes(f"values_{index}", self._out_classes(index), self._sets.listed("k"))
+        probes = _probes(f"values_{index}", self._out_classes(index), self.sets.listed("k"))
         shared = ", ".join(
             f"(p.{kept} & k.{lost}) AS {name}{word}"
             for name, out in (("e", "o"), ("t", "s"))
@@ -208,8 +213,8 @@ class Exclusions:
             f"SELECT class, value, {shared} FROM ({probes}) AS p JOIN keys_{index} AS k ON p.probe = k.key"
         )
         return (
-            f"SELECT class, value, {self._sets.united('e')}, {self._sets.united('t')} FROM ({matched}) "
-            f"WHERE {self._sets.any('e')} GROUP BY 1, 2"
+            f"SELECT class, value, {self.sets.united('e')}, {self.sets.united('t')} FROM ({matched}) "
+            f"WHERE {self.sets.any('e')} GROUP BY 1, 2"
         )
 
     def _out_classes(self, index: int) -> frozenset[int]:
@@ -217,7 +222,7 @@ class Exclusions:
         return frozenset(int(row[0]) for row in rows)
 
     def _pairs(self, one: str, other: str) -> Iterator[tuple[str, str]]:
-        return zip(self._sets.columns(one), self._sets.columns(other), strict=True)
+        return zip(self.sets.columns(one), self.sets.columns(other), strict=True)
 
 
 def _probed(values: str, use: ListUse, more: str = "") -> str:

@@ -10,12 +10,12 @@ import duckdb
 from reconciler.core.errors import Finding
 from reconciler.members.database import READ_ERRORS, is_ours
 from reconciler.members.file_sets import FileSets
+from reconciler.members.group_rows import GroupRows
 from reconciler.members.line_breaks import line_break
 from reconciler.members.prepare import PreparedAudience, odd, suited
 from reconciler.members.refusals import CONVERSIONS, explained, is_of_condition, overdue
 from reconciler.members.shared_audience import SharedAudience, shared_scan
-from reconciler.members.shared_scan import RowTrouble
-from reconciler.members.staged_rows import StagedRows
+from reconciler.members.shared_scan import RowTrouble, SharedScan
 from reconciler.members.time_limit import READING, OverdueError, time_limit
 from reconciler.members.where_clause import ALWAYS
 
@@ -26,7 +26,7 @@ Audiences = tuple[SharedAudience, ...]
 class ReadGroup:
     """The rows of `audiences`, what stands against others, and who must be read in smaller groups."""
 
-    staged: StagedRows
+    staged: GroupRows
     rows: int
     audiences: Audiences
     refused: Mapping[str, Finding]
@@ -40,6 +40,7 @@ class GroupReader:
     cursor: duckdb.DuckDBPyConnection
     files: FileSets
     sampling: bool
+    stage: Callable[[SharedScan], GroupRows]
     refused: dict[str, Finding] = field(default_factory=dict)
 
     def read(self, audiences: Audiences) -> ReadGroup:
@@ -74,10 +75,10 @@ class GroupReader:
             left = unstopped
         return ReadGroup(staged, rows, left, self.refused)
 
-    def _staged(self, audiences: Audiences) -> StagedRows:
-        return StagedRows(self.cursor, shared_scan(audiences, sampling=self.sampling))
+    def _staged(self, audiences: Audiences) -> GroupRows:
+        return self.stage(shared_scan(audiences, sampling=self.sampling))
 
-    def _unstopped(self, staged: StagedRows, audiences: Audiences) -> Audiences:
+    def _unstopped(self, staged: GroupRows, audiences: Audiences) -> Audiences:
         """Those whom no row stops, with new readings of columns where the first rows misled us."""
         return tuple(
             found
@@ -106,7 +107,7 @@ class GroupReader:
             return None
         return replace(one, prepared=replace(one.prepared, readings=meanings))
 
-    def _failed(self, staged: StagedRows, one: SharedAudience, error: Exception) -> Audiences:
+    def _failed(self, staged: GroupRows, one: SharedAudience, error: Exception) -> Audiences:
         """A condition fails on a value: on one that is wrong itself, or because the first rows misled us."""
         readings = list(one.prepared.readings)
         guessed = readings and not self.files.is_decided(one.prepared.table, readings)

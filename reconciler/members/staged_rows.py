@@ -8,6 +8,7 @@ usable values of a column and who has a row with it.
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
@@ -17,6 +18,7 @@ from reconciler.members.bit_sets import BitSets, empty
 from reconciler.members.database import literal
 from reconciler.members.identifier_sql import Class
 from reconciler.members.shared_scan import RowTrouble, SharedScan
+from reconciler.members.snapshots import reader
 
 Counts = Mapping[int, Mapping[int, int]]
 """Numbers of rows by audience and class."""
@@ -112,11 +114,12 @@ class StagedRows:
         )
         return counted(self.cursor, self.sets, grouped, prefix)
 
-    def kept(self, index: int, audience: int) -> str:
-        """The rows that an audience keeps, by class and value."""
-        return (
-            f"(SELECT c{index} AS class, v{index} AS value FROM staged WHERE {self.sets.has('k', audience)})"
-        )
+    def finds(self, index: int, audience: int, found: Class, keys: Path) -> bool:
+        """Return whether a value of this class that an audience keeps is in a file of keys."""
+        known = f"SELECT key FROM {reader(keys)}"
+        matched = f"(v{index} IN ({known}) OR sha256(v{index}) IN ({known}))"
+        rows = f"staged WHERE {self.sets.has('k', audience)} AND c{index} = {int(found)}"
+        return self.cursor.execute(f"SELECT 1 FROM {rows} AND {matched} LIMIT 1").fetchone() is not None
 
 
 def usable_classes(counts: Counts) -> frozenset[int]:

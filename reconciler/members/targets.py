@@ -17,13 +17,13 @@ from reconciler.core.members import (
 )
 from reconciler.core.model import Hashing, IdentifierType, ListKind
 from reconciler.members import identifier_sql as sql
-from reconciler.members.exclusions import Exclusions, ListUse
+from reconciler.members.exclusions import ListUse
+from reconciler.members.group_rows import NONE_LOST, LostRows, MatchedRows
 from reconciler.members.identifier_sql import Class
 from reconciler.members.lists import ListColumn, Lists, read_list
-from reconciler.members.member_sets import member_sets
 from reconciler.members.shared_audience import SharedAudience
 from reconciler.members.snapshots import Snapshots
-from reconciler.members.staged_rows import Counts, StagedRows, members, usable_classes
+from reconciler.members.staged_rows import Counts, members, usable_classes
 
 Column = tuple[int, Hashing]
 """The number of an identifier column of the scan, and a hashing of its values."""
@@ -38,38 +38,35 @@ class StagedTargets:
     """`audiences` are those of the scan by their numbers, but for those that are refused; `rows` is how many
     rows all files have.
 
-    `kept` are the numbers of rows that audiences keep, for each identifier column. Nobody is `lost` where
-    no row of an audience has a value on a list. `incomparable` are the columns of suppression lists that
-    can't be compared with the rows of an audience.
+    `lost` has the numbers of rows that audiences lose, for each identifier column; it is empty where no row
+    of an audience has a value on a list. `incomparable` are the columns of suppression lists that can't be
+    compared with the rows of an audience.
     """
 
     cursor: duckdb.DuckDBPyConnection
     snapshots: Snapshots
     lists: Lists
-    staged: StagedRows
+    matched: MatchedRows
     rows: int
-    erased: Mapping[int, int]
-    exclusions: Exclusions
-    kept: Sequence[Counts]
     audiences: Mapping[int, SharedAudience]
-    lost: bool
+    lost: Sequence[LostRows]
     incomparable: Collection[tuple[int, ListColumn]]
     _found: dict[ListUse, Refs] = field(default_factory=dict)
     _excluded: dict[tuple[ListUse, Column], Refs] = field(default_factory=dict)
 
     def all(self) -> dict[int, dict[Kind, TargetMembers]]:
         """By audience."""
-        counts = {index: self._counts(index) for index in range(len(self.staged.scan.identifiers))}
+        counts = {index: self._counts(index) for index in range(len(self.matched.scan.identifiers))}
         built: dict[int, dict[Kind, TargetMembers]] = defaultdict(dict)
         for column, wanting in self._wanted().items():
             wanted, suppressed = self._members(column, wanting), self._suppressed(column, wanting)
             for audience in wanting:
                 one = self.audiences[audience]
-                kind = self.staged.scan.identifiers[column[0]].identifier_type, column[1]
+                kind = self.matched.scan.identifiers[column[0]].identifier_type, column[1]
                 built[audience][kind] = counts[column[0]].target(
                     audience,
                     self.rows,
-                    self.erased.get(audience, 0),
+                    self.matched.erased.get(audience, 0),
                     column[1],
                     wanted.get(audience, EMPTY_SNAPSHOT),
                     suppressed.get(audience, EMPTY_SNAPSHOT),
@@ -79,7 +76,7 @@ class StagedTargets:
         return built
 
     def _index(self, one: SharedAudience, kind: IdentifierType) -> int:
-        return self.staged.scan.identifiers.index(one.column(kind))
+        return self.matched.scan.identifiers.index(one.column(kind))
 
     def _wanted(self) -> dict[Column, list[int]]:
         """Which audiences want which columns."""
@@ -90,30 +87,27 @@ class StagedTargets:
         return wanted
 
     def _counts(self, index: int) -> "ColumnCounts":
-        sampled = bool(self.staged.scan.people)
+        lost = self.lost[index] if self.lost else NONE_LOST
         return ColumnCounts(
-            self.kept[index],
-            self.exclusions.counts(index) if self.lost else {},
-            self.exclusions.suppressed(index) if self.lost else {},
-            self.staged.counts(index, "u") if sampled else {},
+            self.matched.kept[index], lost.rows, lost.suppressed, self.matched.unsampled[index]
         )
 
     def _sets(self, query: str, hashing: Hashing) -> Refs:
-        return member_sets(self.cursor, self.snapshots, self.staged.sets, query, hashing)
+        return self.matched.member_sets(query, hashing)
 
     def _members(self, column: Column, wanting: list[int]) -> Refs:
         index, hashing = column
-        values = self.exclusions.remaining(index) if self.lost else f"values_{index}"
-        found = usable_classes(self.kept[index])
-        return self._sets(members(self.staged.sets, values, hashing, found, wanting), hashing)
+        values = self.matched.exclusions.remaining(index) if self.lost else f"values_{index}"
+        found = usable_classes(self.matched.kept[index])
+        return self._sets(members(self.matched.exclusions.sets, values, hashing, found, wanting), hashing)
 
     def _suppressed(self, column: Column, wanting: list[int]) -> Refs:
         """The people on the lists of an audience, and those whom it loses with a row."""
-        if not self.exclusions.uses:
+        if not self.matched.exclusions.uses:
             return {}
         index, hashing = column
         by_lists: dict[tuple[ListColumn, ...], list[int]] = defaultdict(list)
-        kind = self.staged.scan.identifiers[index].identifier_type
+        kind = self.matched.scan.identifiers[index].identifier_type
         for audience in wanting:
             listed = tuple(found for _, one, found in self.audiences[audience].lists if one == kind)
             by_lists[listed].append(audience)
@@ -131,7 +125,7 @@ class StagedTargets:
 
     def _gone(self, column: Column, audiences: list[int], listed_members: SnapshotRef) -> Refs:
         """The people whom audiences lose with a row, but for those on a list."""
-        gone = self.exclusions.gone(*column, usable_classes(self.kept[column[0]]), audiences)
+        gone = self.matched.exclusions.gone(*column, usable_classes(self.matched.kept[column[0]]), audiences)
         if listed_members:
             known = self.snapshots.relation(self.cursor, listed_members)
             gone = f"SELECT g.* FROM ({gone}) AS g ANTI JOIN {known} AS l USING (member)"
@@ -141,18 +135,21 @@ class StagedTargets:
         self, audience: int, column: Column, wanting: list[int], counts: Mapping[int, "ColumnCounts"]
     ) -> Iterator[ReadList]:
         """Each list with what it found, and the members of a segment that it keeps out."""
+        exclusions = self.matched.exclusions
         for listed, kind, found in self.audiences[audience].lists:
             index = self._index(self.audiences[audience], kind)
             wanted = (index, found, listed.declared.kind)
-            use = next(one for one in self.exclusions.uses if (one.index, one.column, one.kind) == wanted)
+            use = next(
+                one for one in self.matched.exclusions.uses if (one.index, one.column, one.kind) == wanted
+            )
             if self.lost and use not in self._found:
-                self._found[use] = self._sets(self.exclusions.found(use), Hashing.SHA256)
+                self._found[use] = self._sets(exclusions.found(use), Hashing.SHA256)
             if self.lost and (use, column) not in self._excluded:
-                query = self.exclusions.excluded(use, *column, wanting)
+                query = exclusions.excluded(use, *column, wanting)
                 self._excluded[use, column] = self._sets(query, column[1])
             looked = counts[index].looked(audience)
             matches = ListMatches(
-                identifier_type=self.staged.scan.identifiers[column[0]].identifier_type,
+                identifier_type=self.matched.scan.identifiers[column[0]].identifier_type,
                 hashing=column[1],
                 found=self._found.get(use, NOBODY).get(audience, EMPTY_SNAPSHOT),
                 excluded=self._excluded.get((use, column), NOBODY).get(audience, EMPTY_SNAPSHOT),
