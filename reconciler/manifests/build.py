@@ -149,6 +149,7 @@ def _environment(
         suppression_lists=suppression_lists,
         repair=RepairMode(value.get("repair", RepairMode.ASK)),
         receivers=tuple(map(_receiver, value.get("notify", ()))),
+        spark=value["engine"]["spark"] if "engine" in value else "",
     )
 
 

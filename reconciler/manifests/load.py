@@ -11,7 +11,7 @@ from reconciler.core.errors import ConfigurationError
 from reconciler.core.promotion.gates import NOTHING_PROMOTED
 from reconciler.manifests import countries, project
 from reconciler.manifests.build import build
-from reconciler.manifests.checks import adoptions, lifecycle, overrides, queries, snapshot_keys
+from reconciler.manifests.checks import adoptions, engines, lifecycle, overrides, queries, snapshot_keys
 from reconciler.manifests.checks import references as links
 from reconciler.manifests.checks import segment_names as naming
 from reconciler.manifests.checks import source_files as sources
@@ -66,8 +66,13 @@ def _declared(root: Path, environment: str) -> tuple[list[Issue], ManifestIndex]
     complete = reading.complete and len(documents) == len(reading.documents)
     inventory = ManifestIndex.of(environment, documents, complete=complete)
     flaws += (*links.check(inventory), *countries.check(inventory), *naming.check(inventory))
-    flaws += (*lifecycle.check(inventory), *adoptions.check(inventory), *overrides.check(inventory))
-    flaws += (*snapshot_keys.check(inventory), *queries.check(inventory))
+    flaws += (
+        *lifecycle.check(inventory),
+        *adoptions.check(inventory),
+        *engines.check(inventory),
+        *overrides.check(inventory),
+    )
+    flaws += (*snapshot_keys.check(inventory), *queries.check(inventory), *engines.check(inventory))
     return flaws, inventory
 
 

@@ -66,8 +66,8 @@ class MatchedRows(Protocol):
         """Take the values of lost rows from their audiences. Returns the numbers by identifier column."""
         ...
 
-    def member_sets(self, query: str, hashing: Hashing) -> Mapping[int, SnapshotRef]:
-        """Return the sets that are not empty, by audience. The query is that of `member_sets`."""
+    def member_sets(self, queries: Sequence[tuple[str, Hashing]]) -> Sequence[Mapping[int, SnapshotRef]]:
+        """Return for each query, as `member_sets` takes it, the sets that are not empty, by audience."""
         ...
 
 
@@ -90,7 +90,7 @@ class GroupRows(Protocol):
         ...
 
     def matched(
-        self, erased: ErasedMembers, uses: tuple[ListUse, ...], sample_rows: int | None
+        self, erased: ErasedMembers, uses: tuple[ListUse, ...], sample_rows: int | None, /
     ) -> MatchedRows:
         """Drop erased rows, then look for values on lists, then take the sample."""
         ...
@@ -162,5 +162,6 @@ class MatchedHere:
             for index in self.exclusions.columns
         ]
 
-    def member_sets(self, query: str, hashing: Hashing) -> Mapping[int, SnapshotRef]:
-        return member_sets(self.staged.cursor, self.snapshots, self.staged.sets, query, hashing)
+    def member_sets(self, queries: Sequence[tuple[str, Hashing]]) -> Sequence[Mapping[int, SnapshotRef]]:
+        cursor, sets = self.staged.cursor, self.staged.sets
+        return [member_sets(cursor, self.snapshots, sets, query, hashing) for query, hashing in queries]

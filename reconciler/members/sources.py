@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -14,7 +14,7 @@ from reconciler.core.identifiers import BLANKS
 from reconciler.core.model import SourceLocation
 from reconciler.core.pii import redacted_path
 from reconciler.members.data_root import DataRoot, SourceChangedError, is_outside, is_source
-from reconciler.members.database import literal, name
+from reconciler.members.database import literal, name, paths
 from reconciler.members.file_stamp import FileStamp
 from reconciler.members.intake import PACKED
 
@@ -53,6 +53,11 @@ class Part:
     columns: Mapping[str, str]
     types: Mapping[str, str]
     separator: str = ""
+
+    def of(self, files: tuple[File, ...]) -> "Part":
+        """Return some of the files."""
+        every, some = (paths(one.path for one in read) for read in (self.files, files))
+        return replace(self, files=files, reader=self.reader.replace(every, some))
 
 
 class RowOrigin(Enum):

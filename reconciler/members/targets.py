@@ -17,7 +17,6 @@ from reconciler.core.members import (
 )
 from reconciler.core.model import Hashing, IdentifierType, ListKind
 from reconciler.members import identifier_sql as sql
-from reconciler.members.exclusions import ListUse
 from reconciler.members.group_rows import NONE_LOST, LostRows, MatchedRows
 from reconciler.members.identifier_sql import Class
 from reconciler.members.lists import ListColumn, Lists, read_list
@@ -51,11 +50,16 @@ class StagedTargets:
     audiences: Mapping[int, SharedAudience]
     lost: Sequence[LostRows]
     incomparable: Collection[tuple[int, ListColumn]]
-    _found: dict[ListUse, Refs] = field(default_factory=dict)
-    _excluded: dict[tuple[ListUse, Column], Refs] = field(default_factory=dict)
+    _sets_of: dict[tuple[str, Hashing], Refs] = field(default_factory=dict)
 
     def all(self) -> dict[int, dict[Kind, TargetMembers]]:
-        """By audience."""
+        """By audience. A first pass collects the queries of sets, so that they are computed together."""
+        self._targets()
+        found = self.matched.member_sets(list(self._sets_of))
+        self._sets_of.update(zip(list(self._sets_of), found, strict=True))
+        return self._targets()
+
+    def _targets(self) -> dict[int, dict[Kind, TargetMembers]]:
         counts = {index: self._counts(index) for index in range(len(self.matched.scan.identifiers))}
         built: dict[int, dict[Kind, TargetMembers]] = defaultdict(dict)
         for column, wanting in self._wanted().items():
@@ -93,7 +97,7 @@ class StagedTargets:
         )
 
     def _sets(self, query: str, hashing: Hashing) -> Refs:
-        return self.matched.member_sets(query, hashing)
+        return self._sets_of.setdefault((query, hashing), NOBODY)
 
     def _members(self, column: Column, wanting: list[int]) -> Refs:
         index, hashing = column
@@ -139,20 +143,16 @@ class StagedTargets:
         for listed, kind, found in self.audiences[audience].lists:
             index = self._index(self.audiences[audience], kind)
             wanted = (index, found, listed.declared.kind)
-            use = next(
-                one for one in self.matched.exclusions.uses if (one.index, one.column, one.kind) == wanted
-            )
-            if self.lost and use not in self._found:
-                self._found[use] = self._sets(exclusions.found(use), Hashing.SHA256)
-            if self.lost and (use, column) not in self._excluded:
-                query = exclusions.excluded(use, *column, wanting)
-                self._excluded[use, column] = self._sets(query, column[1])
+            use = next(one for one in exclusions.uses if (one.index, one.column, one.kind) == wanted)
+            on_it = self._sets(exclusions.found(use), Hashing.SHA256) if self.lost else NOBODY
+            query = exclusions.excluded(use, *column, wanting)
+            out = self._sets(query, column[1]) if self.lost else NOBODY
             looked = counts[index].looked(audience)
             matches = ListMatches(
                 identifier_type=self.matched.scan.identifiers[column[0]].identifier_type,
                 hashing=column[1],
-                found=self._found.get(use, NOBODY).get(audience, EMPTY_SNAPSHOT),
-                excluded=self._excluded.get((use, column), NOBODY).get(audience, EMPTY_SNAPSHOT),
+                found=on_it.get(audience, EMPTY_SNAPSHOT),
+                excluded=out.get(audience, EMPTY_SNAPSHOT),
                 rows=sum(looked.values()),
                 empty=looked[Class.EMPTY],
                 malformed=sum(n for one, n in looked.items() if one >= Class.FLAWED),

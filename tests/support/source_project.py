@@ -24,9 +24,12 @@ from reconciler.core.model import (
 from reconciler.core.ports import MemberEngine
 from reconciler.members.data_root import LocalFolder
 from reconciler.members.engine import DuckDbEngine
+from reconciler.members.group_rows import RowsHere, Stage
 from reconciler.members.queries.databases import NO_DATABASES, Databases
 from reconciler.members.snapshots import reader
 from reconciler.members.source_check import check_all
+from reconciler.members.spark.cluster import Cluster
+from reconciler.members.spark.staging import ClusterStage
 
 EMAIL, CUSTOMER, PHONE = IdentifierType.EMAIL, IdentifierType.CUSTOMER_ID, IdentifierType.PHONE_NUMBER
 TODAY = date(2026, 11, 24)
@@ -52,6 +55,7 @@ class Project:
     sample_rows: int | None = None
     erasures: ErasureList = NO_ERASURES
     databases: Databases = NO_DATABASES
+    cluster: Cluster | None = None
 
     def write(self, name: str, content: str | bytes) -> None:
         path = self.root / name
@@ -97,7 +101,12 @@ class Project:
             self.sample_rows,
             erasures=self.erasures,
             databases=self.databases,
+            stage=self.stage(),
         )
+
+    def stage(self) -> Stage:
+        cluster = self.cluster
+        return ClusterStage(lambda _: cluster, self.root, self.erasures, share=1) if cluster else RowsHere
 
     def erases(self, kind: IdentifierType, *identifiers: str) -> "Project":
         before = self.erasures or ErasureList(keys=(b"e" * 32, b"f" * 32))

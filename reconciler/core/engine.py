@@ -1,0 +1,4 @@
+"""Which engine computes sets of members."""
+
+LOCAL = "local"
+"""Instead of the URL of a Spark Connect server: Spark on this machine."""

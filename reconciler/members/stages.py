@@ -1,0 +1,42 @@
+"""Where the rows of an environment are read: here, or in a cluster that is opened once in a run."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler.core.erasure import ErasureList
+from reconciler.members.data_root import DataRoot
+
+if TYPE_CHECKING:
+    from reconciler.members.group_rows import Stage
+    from reconciler.members.spark.session import SparkCluster
+    from reconciler.members.spark.workplace import Workplace
+
+
+@dataclass(slots=True)
+class Stages:
+    """`spark` is `local` or the URL of a server, "" for this machine. `open` closes the cluster."""
+
+    spark: str
+    check: Callable[[], None]
+    open: ExitStack
+    _cluster: "SparkCluster | None" = None
+
+    def stage(self, root: DataRoot, erasures: ErasureList) -> "Stage":
+        """Return where rows are read. A cluster is opened only when the first row is."""
+        from reconciler.members.group_rows import RowsHere
+
+        if not self.spark:
+            return RowsHere
+        from reconciler.members.spark.staging import ClusterStage
+
+        return ClusterStage(self._opened, root.folder, erasures)
+
+    def _opened(self, place: "Workplace") -> "SparkCluster":
+        from reconciler.members.spark.session import open_cluster, prove
+
+        if self._cluster is None:
+            self._cluster = self.open.enter_context(open_cluster(self.spark, place.scratch, self.check))
+        prove(self._cluster, place)
+        return self._cluster

@@ -1,0 +1,136 @@
+"""A real cluster of Spark: the same targets as on one machine, whatever happens, and nobody in its event log.
+
+Skipped without Java, or where `make spark` was not run.
+"""
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.cli import Project as CommandProject
+from support.nasty_project import KINDS, nasty_project
+from support.source_project import Project, sha256
+from support.spark_server import INSTALLED, SparkServer, spark_server
+
+from reconciler.cli import group
+from reconciler.clock import StopSignal
+from reconciler.core.errors import ConfigurationError
+from reconciler.members.spark.cluster import Answer, Receiver, Sender, Task
+from reconciler.members.spark.session import SparkCluster, open_cluster, prove
+from reconciler.members.spark.workplace import Workplace
+
+pytestmark = pytest.mark.skipif(not INSTALLED, reason="Spark or Java is not installed: `make spark`")
+PLANTED = "planted@example.com"
+KEY = b"k" * 32
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
+    with spark_server(tmp_path_factory.mktemp("spark")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def cluster(server: SparkServer) -> Iterator[SparkCluster]:
+    with open_cluster(server.url, server.events, lambda: None) as opened:
+        yield opened
+
+
+@dataclass
+class HurtCluster:
+    """A cluster that loses something before the work number `at` is sent."""
+
+    cluster: SparkCluster
+    hurt: Callable[[], None]
+    at: int
+    sent: int = 0
+
+    def each(self, tasks: Sequence[Task]) -> list[Answer]:
+        self._count()
+        return self.cluster.each(tasks)
+
+    def exchanged(self, senders: Sequence[Sender], words: int, receiver: Receiver) -> list[Answer]:
+        self._count()
+        return self.cluster.exchanged(senders, words, receiver)
+
+    def _count(self) -> None:
+        self.sent += 1
+        if self.sent == self.at:
+            self.hurt()
+
+
+def leaks(logged: str, project: Project) -> list[str]:
+    """Return what stands in a log that must not: keys, identifiers and their digests."""
+    known = {KEY.decode(), KEY.hex(), (b"e" * 32).hex(), PLANTED}
+    for file in project.root.glob("*.csv"):
+        known |= set(re.findall(r"\S+@\S+|[0-9a-f]{32,}", file.read_text()))
+    known |= {f"person{number}@example.com" for number in range(50)}
+    known |= {sha256(f"person{number}@example.com") for number in range(50)}
+    return sorted(one for one in known if one in logged or json.dumps(one)[1:-1] in logged)
+
+
+def test_it_builds_the_same_targets_and_its_event_log_holds_nobody(
+    cluster: SparkCluster, server: SparkServer, tmp_path: Path
+) -> None:
+    project = nasty_project(tmp_path)
+    alone = project.build(*KINDS)
+    project.cluster = cluster
+    assert project.build(*KINDS) == alone
+    logged = server.logged()
+    assert "MapInArrow" in logged
+    assert leaks(logged, project) == []
+
+
+def test_a_planted_leak_is_found_in_the_event_log(
+    cluster: SparkCluster, server: SparkServer, tmp_path: Path
+) -> None:
+    def quoting(numbers: Iterator[object]) -> Iterator[object]:
+        raise ValueError(PLANTED)
+
+    with contextlib.suppress(Exception):
+        cluster.session.range(1).mapInArrow(quoting, "answer string").toArrow()
+    assert leaks(server.logged(), nasty_project(tmp_path)) == [PLANTED]
+
+
+def test_an_executor_that_dies_midway_changes_nothing(
+    cluster: SparkCluster, server: SparkServer, tmp_path: Path
+) -> None:
+    project = nasty_project(tmp_path)
+    alone = project.build(*KINDS)
+    before = server.executors()
+    project.cluster = HurtCluster(cluster, server.kill_an_executor, at=3)
+    assert project.build(*KINDS) == alone
+    assert set(before) - set(server.executors())
+
+
+def test_executors_must_see_the_folders_of_this_machine(cluster: SparkCluster, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="don't see the folders"):
+        prove(cluster, Workplace(tmp_path / "elsewhere", tmp_path))
+
+
+def test_engines_may_be_switched_between_runs(
+    server: SparkServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = CommandProject.make(tmp_path)
+    project.people(*range(300))
+    home = project.root / "environments" / "sandbox" / "environment.yaml"
+    here = home.read_text()
+    there = f"{here}engine: {{spark: '{server.url}'}}\n"
+    for before, after in ((here, there), (there, here)):
+        home.write_text(before)
+        assert run(project, "apply", "sandbox", "--yes", "--quiet") == 0
+        home.write_text(after)
+        capsys.readouterr()
+        assert run(project, "plan", "sandbox", "--read-sources", "--detailed-exitcode", "--quiet") == 0
+        assert "No changes." in capsys.readouterr().out
+        project.people(*range(310))
+
+
+def run(project: CommandProject, *arguments: str) -> int:
+    with contextlib.chdir(project.root):
+        code = group.main(arguments, prog_name="reconciler", standalone_mode=False, obj=StopSignal())
+    return code if isinstance(code, int) else 0

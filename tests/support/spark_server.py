@@ -1,0 +1,122 @@
+"""A real server of Spark Connect with a cluster of two workers, which tests start and may hurt."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+SPARK = REPOSITORY / ".spark"
+"""Where `make spark` installs it."""
+if SPARK.is_dir() and str(SPARK) not in sys.path:
+    sys.path.append(str(SPARK))
+_SPEC = find_spec("pyspark")
+INSTALLED = bool(_SPEC and shutil.which("java"))
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""Java machines that live for a minute need no code that is worth an hour."""
+START = 120.0
+"""Seconds that a busy machine may need."""
+
+
+@dataclass
+class SparkServer:
+    """`url` is where it answers. `events` is the folder of Spark's event log."""
+
+    url: str
+    events: Path
+    process: subprocess.Popen[bytes]
+
+    def logged(self) -> str:
+        """What Spark wrote into its event log until now."""
+        return "".join(one.read_text("utf-8", "replace") for one in self.events.rglob("events_*"))
+
+    def executors(self) -> list[int]:
+        """Return the process IDs of the executors, the oldest first."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and self._is_executor(entry):
+                    found.append(int(entry.name))
+        return sorted(found)
+
+    def _is_executor(self, entry: Path) -> bool:
+        parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        return (
+            parent == self.process.pid and b"CoarseGrainedExecutorBackend" in (entry / "cmdline").read_bytes()
+        )
+
+    def kill_an_executor(self) -> None:
+        os.kill(self.executors()[0], signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def spark_server(folder: Path) -> Iterator[SparkServer]:
+    """A server with two executors of one core. It ends with the block, and so do the executors."""
+    assert _SPEC
+    assert _SPEC.origin
+    events, port, log = folder / "events", _free_port(), folder / "server.log"
+    events.mkdir()
+    home = Path(_SPEC.origin).parent
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": events.as_uri(),
+        "spark.eventLog.compress": "false",
+        "spark.executor.memory": "600m",
+        "spark.driver.memory": "600m",
+        "spark.driver.host": "127.0.0.1",
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.sql.shuffle.partitions": "4",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.driver.extraJavaOptions": QUICK,
+        "spark.executor.extraJavaOptions": QUICK,
+        "spark.local.dir": str(folder / "local"),
+    }
+    command = [
+        str(home / "bin" / "spark-submit"),
+        *("--master", "local-cluster[2,1,600]"),
+        *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
+        *(item for name, value in settings.items() for item in ("--conf", f"{name}={value}")),
+        "spark-internal",
+    ]
+    environ = {
+        **os.environ,
+        "SPARK_HOME": str(home),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests"), str(SPARK)]),
+    }
+    with log.open("wb") as said:
+        process = subprocess.Popen(command, env=environ, stdout=said, stderr=said, cwd=folder)
+        try:
+            _wait(process, port, log)
+            yield SparkServer(f"sc://127.0.0.1:{port}", events, process)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    end = time.monotonic() + START
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"Spark did not start: {log.read_text('utf-8', 'replace')[-2000:]}")
