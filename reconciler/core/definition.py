@@ -81,6 +81,8 @@ def _of_source(source: Source) -> Iterator[tuple[str, str]]:
         yield "source.query.connection", query.connection
         yield "source.query.sql", _shown(_one_line(query.sql))
         yield "source.query.freshness", _shown(_one_line(query.freshness))
+    for one in source.partitions:
+        yield f"source.partitions.{_shown(one.column)}", one.type.value
     yield "source.where", _shown(source.where)
     yield "source.maxAge", duration(source.max_age) if source.max_age else ""
     yield "source.pinned", "true" if source.pinned else ""

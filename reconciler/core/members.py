@@ -120,6 +120,14 @@ INVALID = frozenset({DropReason.MALFORMED, DropReason.OTHER_HASHING})
 
 
 @dataclass(frozen=True, slots=True)
+class FileCounts:
+    """How many files of a source were read, and how many `where` left out by their partitions."""
+
+    read: int = 0
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TargetMembers:
     """The members that one segment should hold.
 
@@ -137,6 +145,7 @@ class TargetMembers:
     hashed: int = 0
     newest: datetime | None = None
     lists: tuple[ReadList, ...] = ()
+    files: FileCounts = FileCounts()
 
     def applied_lists(self, now: datetime) -> tuple[AppliedList, ...]:
         return tuple(one.applied(now) for one in self.lists)

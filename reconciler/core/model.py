@@ -209,6 +209,22 @@ class Query:
     freshness_place: SourceLocation = SourceLocation("", 0, 0)
 
 
+class PartitionType(StrEnum):
+    """What the values of a partition are."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    DATE = "date"
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A column whose values are in the names of folders."""
+
+    column: str
+    type: PartitionType
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The source of the rows: `files`, or a `query`. `pinned`: only the approved members may be sent.
@@ -227,6 +243,7 @@ class Source:
     where_place: SourceLocation = SourceLocation("", 0, 0)
     where_written: str = ""
     query: Query | None = None
+    partitions: tuple[Partition, ...] = ()
 
 
 LIST_SHRINK = 0.05
@@ -376,6 +393,8 @@ class SegmentSpec:
         }
         if query := audience.source.query:
             stated["query"] = [query.connection, query.leads_to, query.sql, query.freshness]
+        if partitions := audience.source.partitions:
+            stated["partitions"] = [[one.column, one.type] for one in partitions]
         if audience.source.pinned:
             stated["pinned"] = True  # only then: what was applied before there was such a thing stays applied
         if self.access.admin_only:

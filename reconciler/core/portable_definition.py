@@ -6,10 +6,10 @@ Promotion compares these digests; approvals use `SegmentSpec.definition`.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.core.model import Exclusion, Query, SegmentSpec
+from reconciler.core.model import Exclusion, Partition, Query, SegmentSpec
 from reconciler.core.promotion.gate import PortablePart
 
 PortableParts = Mapping[PortablePart, str]
@@ -50,6 +50,7 @@ def _stated(spec: SegmentSpec) -> dict[PortablePart, object]:
             "maxAge": source.max_age.total_seconds() if source.max_age else None,
             "pinned": source.pinned,
             **_query(source.query),
+            **_partitions(source.partitions),
         },
         PortablePart.COLUMNS: {"columns": sorted(audience.columns), "defaultCountry": audience.country},
         PortablePart.EXCLUSIONS: [_exclusion(one) for one in audience.exclusion_lists],
@@ -61,6 +62,10 @@ def _stated(spec: SegmentSpec) -> dict[PortablePart, object]:
 
 def _query(one: Query | None) -> dict[str, object]:
     return {"query": [one.connection, one.sql, one.freshness]} if one else {}
+
+
+def _partitions(declared: Sequence[Partition]) -> dict[str, object]:
+    return {"partitions": [[one.column, one.type] for one in declared]} if declared else {}
 
 
 def _exclusion(one: Exclusion) -> dict[str, object]:

@@ -13,6 +13,7 @@ from reconciler.core.canonical_json import canonical_text
 from reconciler.core.members import (
     AudienceRequest,
     DropReason,
+    FileCounts,
     Kind,
     ListMatches,
     ReadList,
@@ -138,6 +139,7 @@ class RecordedTarget:
     hashed: int
     newest: datetime | None
     lists: tuple[RecordedList, ...]
+    files: FileCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,7 @@ def reading_key(secret: bytes, request: AudienceRequest, today: date, seen: Sour
         "erased": seen.erased,
         "kinds": request.kinds,
         "patterns": source.files,
+        "partitions": [[one.column, one.type] for one in source.partitions],
         "where": source.where,
         "today": today.isoformat() if _TODAY in source.where else None,
         "columns": audience.columns,
@@ -266,6 +269,7 @@ def _target(one: RecordedTarget, stated: _StatedLists) -> TargetMembers:
         malformed=tuple((found.defect, found.values) for found in one.malformed),
         hashed=one.hashed,
         newest=one.newest,
+        files=one.files,
         lists=tuple(
             ReadList(
                 kind=exclusion.kind,
@@ -294,6 +298,7 @@ def _recorded(kind: Kind, target: TargetMembers) -> RecordedTarget:
         malformed=tuple(DefectCount(defect, values) for defect, values in target.malformed),
         hashed=target.hashed,
         newest=target.newest,
+        files=target.files,
         lists=tuple(
             RecordedList(one.identifier_type, one.members, one.present, one.invalid, one.matches)
             for one in target.lists

@@ -25,6 +25,8 @@ from reconciler.core.model import (
     Hashing,
     IdentifierType,
     ListKind,
+    Partition,
+    PartitionType,
     PersonalData,
     Query,
     RepairMode,
@@ -244,6 +246,10 @@ def _audience(
             where_place=document.place("source", "where"),
             where_written=document.written("source", "where"),
             query=_query(document, inventory) if "query" in source else None,
+            partitions=tuple(
+                Partition(column, PartitionType(kind))
+                for column, kind in source.get("partitions", {}).items()
+            ),
         ),
         columns=_columns(value),
         exclusion_lists=tuple(

@@ -11,7 +11,15 @@ from reconciler.core.errors import ConfigurationError
 from reconciler.core.promotion.gates import NOTHING_PROMOTED
 from reconciler.manifests import countries, project
 from reconciler.manifests.build import build
-from reconciler.manifests.checks import adoptions, engines, lifecycle, overrides, queries, snapshot_keys
+from reconciler.manifests.checks import (
+    adoptions,
+    engines,
+    lifecycle,
+    overrides,
+    partitions,
+    queries,
+    snapshot_keys,
+)
 from reconciler.manifests.checks import references as links
 from reconciler.manifests.checks import segment_names as naming
 from reconciler.manifests.checks import source_files as sources
@@ -72,7 +80,7 @@ def _declared(root: Path, environment: str) -> tuple[list[Issue], ManifestIndex]
         *engines.check(inventory),
         *overrides.check(inventory),
     )
-    flaws += (*snapshot_keys.check(inventory), *queries.check(inventory), *engines.check(inventory))
+    flaws += (*snapshot_keys.check(inventory), *queries.check(inventory), *partitions.check(inventory))
     return flaws, inventory
 
 

@@ -6,24 +6,28 @@ stay as they are.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 import duckdb
 
 from reconciler.core.errors import Finding
-from reconciler.core.model import SourceLocation
-from reconciler.members import column_types, sources
+from reconciler.core.model import Source, SourceLocation
+from reconciler.members import column_types, pruning, sources, where_clause
 from reconciler.members.column_types import ColumnType
 from reconciler.members.described import brought, describe
 from reconciler.members.file_stamp import FileStamp
 from reconciler.members.intake import Intake
+from reconciler.members.partitions import partitioned, values_of_folders
 from reconciler.members.sources import RowOrigin, Table
+from reconciler.members.where_clause import WhereClause
 
-Identity = tuple[FileStamp, ...]
+Identity = tuple[tuple[FileStamp, ...], tuple[tuple[str, str], ...]]
 
 
 def identity(table: Table) -> Identity:
-    """What tells a set of files, as they are, from any other."""
-    return tuple(file.stamp for file in table.files)
+    """What tells a set of files, as they are, from any other, and which columns their folders add."""
+    shared = {(one, part.types[one]) for part in table.parts for one in part.shared}
+    return tuple(file.stamp for file in table.files), tuple(sorted(shared))
 
 
 Meanings = dict[tuple[Identity, str], ColumnType]
@@ -51,6 +55,23 @@ class FileSets:
             found = sources.locate(self.intake.root, patterns, place)
             self._found[patterns] = describe(cursor, self.intake, found, place)
         return replace(self._found[patterns], place=place)
+
+    def partitioned(self, cursor: duckdb.DuckDBPyConnection, source: Source, today: date) -> Table:
+        """The rows of the files of which `where` may keep a row, with the columns of their folders.
+
+        One file is read in any case: its columns are needed. Raises ConfigurationError.
+        """
+        root, declared, place = self.intake.root, source.partitions, source.place
+        found = sources.matching(root, source.files, place)
+        values = values_of_folders(root, found, declared, place)
+        condition = where_clause.parse(cursor, source, None, today)
+        wanted = found
+        if isinstance(condition, WhereClause) and condition is not where_clause.ALWAYS:
+            kept = pruning.kept(cursor, condition.sql, [one.column for one in declared], [*values.values()])
+            wanted = tuple(file for file in found if values[file] in kept) or found[-1:]
+        sources.bring(root, wanted, place)
+        table = describe(cursor, self.intake, wanted, place)
+        return partitioned(table, declared, values, len(found) - len(wanted))
 
     def bring(
         self, cursor: duckdb.DuckDBPyConnection, table: Table, columns: Collection[str]

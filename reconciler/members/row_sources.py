@@ -30,6 +30,8 @@ class RowSources:
 
         Raises ConfigurationError.
         """
-        if source.query is None:
-            return self.files.table(cursor, source.files, source.place)
-        return self.queries.table(cursor, source.query, columns, today)
+        if source.query is not None:
+            return self.queries.table(cursor, source.query, columns, today)
+        if source.partitions:
+            return self.files.partitioned(cursor, source, today)
+        return self.files.table(cursor, source.files, source.place)

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Literal
 
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.identifiers import BLANKS
+from reconciler.core.members import FileCounts
 from reconciler.core.model import SourceLocation
 from reconciler.core.pii import redacted_path
 from reconciler.members.data_root import DataRoot, SourceChangedError, is_outside, is_source
@@ -45,7 +46,8 @@ class File:
 class Part:
     """Files with the same columns, which one function call reads; of CSV, `separator` is between values.
 
-    `columns` maps a case-folded name to the name in them, `types` to DuckDB's type; text has none.
+    `columns` maps a case-folded name to the name in them, `types` to DuckDB's type; text has none. All rows
+    of a file have one value of a `shared` column: an SQL literal for each file, by the case-folded name.
     """
 
     files: tuple[File, ...]
@@ -53,11 +55,21 @@ class Part:
     columns: Mapping[str, str]
     types: Mapping[str, str]
     separator: str = ""
+    shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def item(self, column: str) -> str:
+        """Return a column as the reader has it, or as the value that it has in each file."""
+        values = self.shared.get(column.casefold())
+        if values is None:
+            return name(self.columns[column.casefold()])
+        return f"([{', '.join(values)}])[file_index::BIGINT + 1]"
 
     def of(self, files: tuple[File, ...]) -> "Part":
-        """Return some of the files."""
+        """Return some of the files, with their values of shared columns."""
         every, some = (paths(one.path for one in read) for read in (self.files, files))
-        return replace(self, files=files, reader=self.reader.replace(every, some))
+        at = [self.files.index(one) for one in files]
+        shared = {one: tuple(values[index] for index in at) for one, values in self.shared.items()}
+        return replace(self, files=files, reader=self.reader.replace(every, some), shared=shared)
 
 
 class RowOrigin(Enum):
@@ -71,7 +83,8 @@ class RowOrigin(Enum):
 class Table:
     """The rows of a source. `types` are DuckDB's, by case-folded name; text families have none.
 
-    `fresh_at` is when the newest row of a query was written, if a query tells it.
+    `fresh_at` is when the newest row of a query was written, if a query tells it. `unread` is how many files
+    were left out, because `where` keeps no row of them.
     """
 
     family: Family
@@ -81,10 +94,16 @@ class Table:
     place: SourceLocation
     origin: RowOrigin = RowOrigin.FILES
     fresh_at: datetime | None = None
+    unread: int = 0
 
     @property
     def files(self) -> tuple[File, ...]:
         return tuple(file for part in self.parts for file in part.files)
+
+    @property
+    def counts(self) -> FileCounts:
+        """Return how many files are read and left out; a query has none."""
+        return FileCounts(len(self.files) if self.origin is RowOrigin.FILES else 0, self.unread)
 
     @property
     def called(self) -> tuple[tuple[str, Path], ...]:
@@ -107,9 +126,9 @@ class Table:
         return f"({' UNION ALL '.join(self._select(part, wanted) for part in self.parts)})"
 
     def _select(self, part: Part, wanted: Sequence[str]) -> str:
-        stored = {one: part.columns[one.casefold()] for one in wanted}
-        items = [f"{name(column)} AS {name(one)}" for one, column in stored.items()] or ["1 AS one"]
-        typed = ", ".join(f"{literal(column)}: 'JSON'" for column in stored.values()) or "'one': 'JSON'"
+        stored = [part.columns[one.casefold()] for one in wanted]
+        items = [f"{part.item(one)} AS {name(one)}" for one in wanted] or ["1 AS one"]
+        typed = ", ".join(f"{literal(column)}: 'JSON'" for column in stored) or "'one': 'JSON'"
         return f"SELECT {', '.join(items)} FROM {part.reader.replace(COLUMNS, typed)}"
 
     def text(self, column: str) -> str:
@@ -135,6 +154,13 @@ class Table:
 
 def locate(root: DataRoot, patterns: Sequence[str], place: SourceLocation) -> tuple[Path, ...]:
     """The files of a source, each once, in a fixed order, ready to be read; every problem is a finding."""
+    files = matching(root, patterns, place)
+    bring(root, files, place)
+    return files
+
+
+def matching(root: DataRoot, patterns: Sequence[str], place: SourceLocation) -> tuple[Path, ...]:
+    """The same, not ready to be read yet."""
     findings, found = [], set[Path]()
     for pattern in patterns:
         if is_outside(pattern):
@@ -165,13 +191,16 @@ def locate(root: DataRoot, patterns: Sequence[str], place: SourceLocation) -> tu
     ]
     if findings:
         raise ConfigurationError("sources can't be found", findings=findings)
-    files = tuple(sorted(found))
+    return tuple(sorted(found))
+
+
+def bring(root: DataRoot, files: Sequence[Path], place: SourceLocation) -> None:
+    """Make files readable. Raises ConfigurationError for one that changed meanwhile."""
     try:
         root.bring(files)
     except SourceChangedError as error:
         finding = changed(shown_in(root.folder, error.file), place)
         raise ConfigurationError("sources can't be read", findings=[finding]) from None
-    return files
 
 
 _KINDS = "use .csv, .tsv, .jsonl, .ndjson, .json or .parquet; text may be packed as .gz or .zst"

@@ -213,5 +213,6 @@ class ColumnCounts:
             malformed=tuple(sorted(malformed.items(), key=lambda item: (-item[1], item[0]))),
             hashed=hashed,
             newest=one.prepared.table.newest,
+            files=one.prepared.table.counts,
             lists=lists,
         )

@@ -17,6 +17,7 @@ from reconciler.core.model import (
     Exclusion,
     Hashing,
     IdentifierType,
+    Partition,
     Query,
     Source,
     SourceLocation,
@@ -76,6 +77,10 @@ class Project:
     def queries(self, databases: Databases, query: Query) -> "Project":
         self.databases = databases
         self.audience = replace(self.audience, source=replace(self.audience.source, files=(), query=query))
+        return self
+
+    def partitions(self, *declared: Partition) -> "Project":
+        self.audience = replace(self.audience, source=replace(self.audience.source, partitions=declared))
         return self
 
     def excludes(self, file: str, kind: IdentifierType = EMAIL, column: str = "email") -> "Project":

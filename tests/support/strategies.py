@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from reconciler.core.approval.model import ApprovalRecord
 from reconciler.core.endpoints import EndpointKind
-from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, Delta, DropReason, ListMatches, SnapshotRef
+from reconciler.core.members import (
+    EMPTY_SNAPSHOT,
+    AppliedList,
+    Delta,
+    DropReason,
+    FileCounts,
+    ListMatches,
+    SnapshotRef,
+)
 from reconciler.core.model import HASHINGS, Address, Hashing, IdentifierType, Seat, SegmentKey
 from reconciler.core.portable_definition import PartDigest
 from reconciler.core.promotion.gate import PortablePart
@@ -156,6 +164,7 @@ recorded_targets = st.builds(
     malformed=st.lists(st.builds(DefectCount, names, counts), max_size=2).map(tuple),
     hashed=counts,
     newest=st.none() | times,
+    files=st.builds(FileCounts, counts, counts),
     lists=st.lists(
         st.builds(RecordedList, st.sampled_from(IdentifierType), snapshots, counts, counts, list_matches),
         max_size=2,

@@ -33,6 +33,8 @@ def explanation_values(
             "connection": name(source.query.connection) if source.query else None,
             "where": sentence(source.where) if source.where else None,
             "newest_at": time(target.newest),
+            "files_read": target.files.read,
+            "files_left_out": target.files.left_out,
         },
         "rows": count(target.rows, figures),
         "dropped": [

@@ -59,6 +59,8 @@ def explanation(
     source = spec.audience.source
     queried = f"a query of {name(source.query.connection)}" if source.query else ""
     rows = queried or ", ".join(map(name, map(redacted_path, source.files)))
+    left_out = target.files.left_out
+    files = f"; read {target.files.read:,} of {target.files.read + left_out:,} files" if left_out else ""
     read = (
         f"; the newest was written {stamp(target.newest)} ({age(target.newest, now)})"
         if target.newest
@@ -68,7 +70,7 @@ def explanation(
         address=name(str(spec.address)),
         title=name(spec.name),
         where=f"where {sentence(source.where)}" if source.where else "",
-        source=f"{rows}{read}",
+        source=f"{rows}{files}{read}",
         shares=tuple(_shares(target, figures)),
         remarks=(*_remarks(spec, target, figures), *_of_lists(lists, figures), *_precision(figures)),
         row=_without_drops(document.row(spec.address)),

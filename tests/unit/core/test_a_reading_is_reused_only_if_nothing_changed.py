@@ -25,6 +25,8 @@ from reconciler.core.model import (
     Guards,
     Hashing,
     IdentifierType,
+    Partition,
+    PartitionType,
     SegmentKey,
     SegmentSpec,
     Source,
@@ -109,6 +111,7 @@ def with_file(**parts: object) -> SourceIdentities:
     [
         with_source(files=("people-1.csv",)),
         with_source(where="score > 2"),
+        with_source(partitions=(Partition("dt", PartitionType.DATE),)),
         replace(AUDIENCE, columns=((EMAIL, "mail"), (PHONE, "phone"))),
         replace(AUDIENCE, country="DE"),
         replace(AUDIENCE, exclusion_lists=()),

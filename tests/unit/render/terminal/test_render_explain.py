@@ -7,7 +7,7 @@ import pytest
 from golden.plan_cases import CASES, ENVIRONMENT, HIGH, LAPSED, NOW, plan, target, update
 from golden.plan_cases import members as moving
 
-from reconciler.core.members import Delta, DropReason, SnapshotRef, TargetMembers
+from reconciler.core.members import Delta, DropReason, FileCounts, SnapshotRef, TargetMembers
 from reconciler.core.model import SegmentSpec, Source
 from reconciler.core.plan.model import Plan
 from reconciler.render.document.plan import plan_document
@@ -72,6 +72,11 @@ def test_an_address_that_stays_says_so() -> None:
     assert lines[1] == "from customers/*.csv"
     assert "All values came already hashed and are sent as they are." in lines
     assert lines[-1] == "This address is unchanged."
+
+
+def test_files_that_where_leaves_out_are_counted() -> None:
+    read = replace(target(5, ()), files=FileCounts(read=3, left_out=1_200), newest=None)
+    assert lines_of(HIGH, read, plan(unchanged=1))[1] == "from customers/*.csv; read 3 of 1,203 files"
 
 
 def test_a_blocked_address_shows_why() -> None:
