@@ -4,10 +4,11 @@ A piece is small enough to arrive within one time-out at half a megabyte a secon
 that was listed, or there is none: a file that is replaced meanwhile is never half old and half new.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,6 +17,12 @@ from reconciler.core.errors import StorageError
 
 PIECE = 8 << 20
 """Bytes."""
+
+
+MAGIC = frozenset("*?[")
+"""Characters of a pattern that match others than themselves."""
+Scope = tuple[str, ...]
+"""What is listed at once."""
 
 
 class ObjectChangedError(Exception):
@@ -43,7 +50,7 @@ class SourceObject:
 
     def is_in(self, meta: Mapping[str, Any]) -> bool:
         """Return whether an answer is of this version: a server may ignore a condition."""
-        return bool(meta["size"] == self.size and _strong(meta["e_tag"]) == self.tag)
+        return bool(meta["size"] == self.size and strong_tag(meta["e_tag"]) == self.tag)
 
 
 class SourceBucket:
@@ -52,6 +59,17 @@ class SourceBucket:
     def __init__(self, store: Any, place: BucketLocation) -> None:
         self._store = store
         self._place = place
+
+    def scope(self, wanted: Sequence[str]) -> Scope:
+        """Return the folder that the parts of a pattern name, and `**` if they may match below it."""
+        plain = tuple(takewhile(lambda part: not MAGIC & set(part), wanted[:-1]))
+        flat = len(plain) == len(wanted) - 1 and wanted[-1] != "**"
+        return plain if flat else (*plain, "**")
+
+    def listed(self, scope: Scope) -> tuple[SourceObject, ...]:
+        if scope[-1:] == ("**",):
+            return self.below("/".join(scope[:-1]))
+        return self.in_folder("/".join(scope))
 
     def in_folder(self, folder: str) -> tuple[SourceObject, ...]:
         """Return the objects directly in a folder, where "" is the prefix; none if it does not exist."""
@@ -103,7 +121,7 @@ def _exports(listed: Iterable[Any], folders: Container[str]) -> tuple[SourceObje
     """Return the files, without folder markers and keys that no file below a folder can have."""
     return tuple(
         SourceObject(
-            one["path"], one["size"], one["last_modified"], _strong(one["e_tag"]), one.get("version") or ""
+            one["path"], one["size"], one["last_modified"], strong_tag(one["e_tag"]), one.get("version") or ""
         )
         for one in listed
         if not {"", ".", ".."} & set(one["path"].split("/"))
@@ -112,6 +130,6 @@ def _exports(listed: Iterable[Any], folders: Container[str]) -> tuple[SourceObje
     )
 
 
-def _strong(tag: str | None) -> str | None:
+def strong_tag(tag: str | None) -> str | None:
     """Return a strong entity tag without quotation marks; None for a weak one."""
     return tag.strip('"') if tag and not tag.startswith("W/") else None

@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
 from time import time_ns
+from typing import Protocol
 
 from reconciler.buckets.connection import BucketLocation, open_bucket
-from reconciler.buckets.source_objects import PIECE, ObjectChangedError, SourceBucket, SourceObject
+from reconciler.buckets.source_objects import PIECE, ObjectChangedError, Scope, SourceBucket, SourceObject
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.reuse import ObjectIdentity
 from reconciler.disk.atomic import os_errors
@@ -33,8 +33,6 @@ GAP = 512 << 10
 """Bytes that cost less than another request."""
 POLL = 0.05
 """Seconds between two looks whether somebody has asked to stop."""
-
-_MAGIC = frozenset("*?[")
 
 
 def mirror(url: str, folder: Path, check: Callable[[], None], where: str = "") -> "Mirror":
@@ -75,12 +73,28 @@ class _Listing:
     objects: tuple[SourceObject, ...]
 
 
+class Exports(Protocol):
+    """Files elsewhere. Raises StorageError."""
+
+    def scope(self, wanted: Sequence[str]) -> Scope:
+        """Return what has to be listed for the parts of a pattern. Raises ConfigurationError."""
+        ...
+
+    def listed(self, scope: Scope) -> tuple[SourceObject, ...]:
+        """Return all files of a scope."""
+        ...
+
+    def piece(self, export: SourceObject, start: int, end: int) -> bytes:
+        """Return the bytes from `start` to before `end`. Raises ObjectChangedError for another version."""
+        ...
+
+
 class Mirror:
     """Implements `data_root.DataRoot`; what is listed and brought once stays as it is while this lives."""
 
     def __init__(
         self,
-        exports: SourceBucket,
+        exports: Exports,
         folder: Path,
         check: Callable[[], None],
         name: str = "",
@@ -92,7 +106,7 @@ class Mirror:
         self._exports = exports
         self._check = check
         self._clock = clock
-        self._listings: dict[tuple[str, ...], _Listing] = {}
+        self._listings: dict[Scope, _Listing] = {}
         self._known: dict[Path, SourceObject] = {}
         self._there: dict[Path, tuple[Range, ...]] = {}
         self._lock = threading.Lock()
@@ -156,14 +170,11 @@ class Mirror:
         return _Listing(listed.began, fitting)
 
     def _listed(self, wanted: Sequence[str]) -> _Listing:
-        """One folder where a pattern names one, and all below it where it may be any."""
-        plain = tuple(takewhile(lambda part: not _MAGIC & set(part), wanted[:-1]))
-        flat = len(plain) == len(wanted) - 1 and wanted[-1] != "**"
-        key = plain if flat else (*plain, "**")
-        if key not in self._listings:
-            read, began = self._exports.in_folder if flat else self._exports.below, self._clock()
-            self._listings[key] = _Listing(began, read("/".join(plain)))
-        return self._listings[key]
+        scope = self._exports.scope(wanted)
+        if scope not in self._listings:
+            began = self._clock()
+            self._listings[scope] = _Listing(began, self._exports.listed(scope))
+        return self._listings[scope]
 
     def _fetch_all(self, wanted: Sequence[_Piece]) -> None:
         """Side by side, until one fails. Once we are to stop, nobody waits for pieces on their way."""

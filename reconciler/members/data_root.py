@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from reconciler.buckets import is_bucket
+from reconciler.buckets import is_bucket, is_elsewhere
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.reuse import FileIdentity, SourceIdentity
 from reconciler.members.byte_ranges import Range
@@ -109,15 +109,20 @@ def open_root(
     where: str = "",
     project: Path = Path(),
 ) -> DataRoot:
-    """A folder, or `s3://BUCKET/PREFIX`, `gs://…`, `az://…`: then `scratch` is where files are brought.
+    """A folder, `s3://BUCKET/PREFIX`, `gs://…`, `az://…`, or `https://HOST/FOLDER`.
 
-    `check` is called time and again while they are, and raises when somebody asks to stop. `where` a
-    bucket is named, for messages. A folder is relative to `project`. ConfigurationError for what is neither.
+    `scratch` is where files are brought that are not in a folder. `check` is called time and again while they
+    are, and raises when somebody asks to stop. `where` a bucket is named, for messages. A folder is relative
+    to `project`. ConfigurationError for what is neither.
     """
     if is_bucket(data_root):
         from reconciler.members.bucket_mirror import mirror
 
         return mirror(data_root, scratch(), check, where)
+    if is_elsewhere(data_root):
+        from reconciler.members.https_files import https_root
+
+        return https_root(data_root, scratch(), check, where)
     return local(data_root, project)
 
 
@@ -127,6 +132,6 @@ def local(data_root: str, project: Path = Path()) -> LocalFolder:
     if "://" in path:
         raise ConfigurationError(
             f"data.root: {path.partition('://')[0]}:// can't be read",
-            remedy="name a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
+            remedy="name a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or https://HOST/FOLDER",
         )
     return LocalFolder(project / path, path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from reconciler.buckets import is_bucket
+from reconciler.buckets import is_elsewhere
 from reconciler.core.errors import ConfigurationError, Finding
 from reconciler.core.model import Audience, Source
 from reconciler.disk.scratch_dir import ScratchDir
@@ -108,7 +108,7 @@ def check_all(
     """
     with storage_errors("checking sources"):
         scratch = ScratchDir(work.resolve(), CHECKED)
-    root = LocalFolder(scratch.folder / "absent") if is_bucket(data_root) else local(data_root, project)
+    root = LocalFolder(scratch.folder / "absent") if is_elsewhere(data_root) else local(data_root, project)
     with checking(root, scratch, check, GuardedQueries(databases)) as checker:
         look = checker.wrong if root.folder.is_dir() else checker.misspelt
         return look(audiences, today)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from reconciler.buckets import is_bucket
+from reconciler.buckets import is_elsewhere
 from reconciler.core.pii import redacted_path
 from reconciler.manifests.checks.placeholders import is_placeholder
 from reconciler.manifests.index import ManifestIndex, list_paths
@@ -14,7 +14,7 @@ from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument
 def check_root(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterator[Issue]:
     """The data root must be there; `data_root` overrides the environment's."""
     home, declared = inventory.home, _declared(inventory, data_root)
-    if home and declared and not is_bucket(declared) and not (root / declared).is_dir():
+    if home and declared and not is_elsewhere(declared) and not (root / declared).is_dir():
         what = "the folder given as --data-root" if data_root else "the data folder"
         remedy = "create it, or correct it; it is relative to the project root"
         yield Issue(home.place("data", "root"), IssueRank.SCHEMA, f"{what} does not exist", remedy)
@@ -24,14 +24,14 @@ def check(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterat
     """And every pattern must match a file below it."""
     yield from check_root(inventory, root, data_root)
     declared = _declared(inventory, data_root)
-    if inventory.home and declared and not is_bucket(declared) and (root / declared).is_dir():
+    if inventory.home and declared and not is_elsewhere(declared) and (root / declared).is_dir():
         yield from _missing(inventory, root / declared, redacted_path(declared))
 
 
 def are_elsewhere(inventory: ManifestIndex, root: Path) -> bool:
     """The declared folder is not on this machine, as in a job that gets no data."""
     declared = _declared(inventory, None)
-    return bool(declared) and not is_bucket(declared) and not (root / declared).is_dir()
+    return bool(declared) and not is_elsewhere(declared) and not (root / declared).is_dir()
 
 
 def _declared(inventory: ManifestIndex, data_root: str | None) -> str:
@@ -73,7 +73,7 @@ def notes(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterat
     if inventory.home is None:
         return
     place = inventory.home.place("data", "root")
-    if is_bucket(_declared(inventory, data_root)):
-        yield f"{place}: sources are in an object store, so that they are not checked here"
+    if is_elsewhere(_declared(inventory, data_root)):
+        yield f"{place}: sources are in an object store or on a web server, so that they are not checked here"
     elif not data_root and are_elsewhere(inventory, root):
         yield f"{place}: the data folder is not here, so that sources are not checked"
