@@ -22,7 +22,7 @@ from reconciler.core.errors import ConfigurationError
 from reconciler.core.reuse import ObjectIdentity
 from reconciler.disk.atomic import os_errors
 from reconciler.members.byte_ranges import Range, left, pieces, united
-from reconciler.members.data_root import SourceChangedError, is_outside, is_source
+from reconciler.members.data_root import NoListingError, SourceChangedError, is_outside, is_source
 
 READERS = 8
 SMALL = 1 << 20
@@ -77,7 +77,7 @@ class Exports(Protocol):
     """Files elsewhere. Raises StorageError."""
 
     def scope(self, wanted: Sequence[str]) -> Scope:
-        """Return what has to be listed for the parts of a pattern. Raises ConfigurationError."""
+        """Return what has to be listed for the parts of a pattern. Raises NoListingError."""
         ...
 
     def listed(self, scope: Scope) -> tuple[SourceObject, ...]:
@@ -152,8 +152,11 @@ class Mirror:
         """An object without a strong entity tag has none."""
         if is_outside(pattern):
             return ()
-        with self._lock:
-            found = self._matching(pattern)
+        try:
+            with self._lock:
+                found = self._matching(pattern)
+        except NoListingError:
+            return ()
         sources = [one for one in found.objects if is_source(Path(one.path))]
         identified = (self._identity(one, found.began) for one in sources if one.tag)
         return tuple(identified) if all(one.tag for one in sources) else ()

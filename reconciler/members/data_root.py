@@ -31,6 +31,10 @@ class SourceChangedError(Exception):
         self.file = file
 
 
+class NoListingError(Exception):
+    """A pattern has a wildcard, and the files of this place can't be listed."""
+
+
 class DataRoot(Protocol):
     """`folder` is absolute and without links in it; all files are below it. `name` is what people call it."""
 
@@ -40,7 +44,10 @@ class DataRoot(Protocol):
     def folder(self) -> Path: ...
 
     def matching(self, pattern: str) -> list[Path]:
-        """Files as `Path.glob` finds them. What lies in an object store can't be read yet."""
+        """Files as `Path.glob` finds them. What lies in an object store can't be read yet.
+
+        Raises NoListingError, StorageError.
+        """
         ...
 
     def bring(self, files: Sequence[Path]) -> None:

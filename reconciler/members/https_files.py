@@ -25,6 +25,7 @@ from reconciler.buckets.source_objects import (
 )
 from reconciler.core.errors import ConfigurationError, StorageError
 from reconciler.members.bucket_mirror import Mirror
+from reconciler.members.data_root import NoListingError
 from reconciler.web.deadline import Routes
 from reconciler.web.size_limits import Bounded, TooLargeError
 
@@ -77,12 +78,9 @@ class WebFiles:
         )
 
     def scope(self, wanted: Sequence[str]) -> Scope:
-        """Return the parts of a path. Raises ConfigurationError for a wildcard."""
+        """Return the parts of a path. Raises NoListingError for a wildcard."""
         if any(MAGIC & set(part) for part in wanted):
-            raise ConfigurationError(
-                "a web server has no listing of its files",
-                remedy="name each file without a wildcard, or use an object store",
-            )
+            raise NoListingError
         return tuple(wanted)
 
     def listed(self, scope: Scope) -> tuple[SourceObject, ...]:

@@ -14,7 +14,7 @@ from reconciler.core.identifiers import BLANKS
 from reconciler.core.members import FileCounts
 from reconciler.core.model import SourceLocation
 from reconciler.core.pii import redacted_path
-from reconciler.members.data_root import DataRoot, SourceChangedError, is_outside, is_source
+from reconciler.members.data_root import DataRoot, NoListingError, SourceChangedError, is_outside, is_source
 from reconciler.members.database import literal, name, paths
 from reconciler.members.file_stamp import FileStamp
 from reconciler.members.intake import PACKED
@@ -173,7 +173,12 @@ def matching(root: DataRoot, patterns: Sequence[str], place: SourceLocation) -> 
                 _finding(place, "`**` stands for folders, and for nothing else", "write `**/*.csv`")
             )
             continue
-        matches = [path for path in root.matching(pattern) if is_source(path)]
+        try:
+            matches = [path for path in root.matching(pattern) if is_source(path)]
+        except NoListingError:
+            remedy = "name each file without a wildcard, or use an object store"
+            findings.append(_finding(place, "a web server has no listing of its files", remedy))
+            continue
         if not matches:
             remedy = "check the path: it is relative to data.root, or to --data-root"
             problem = f"no file matches {redacted_path(pattern)} in {redacted_path(root.name)}"

@@ -106,9 +106,15 @@ def test_a_file_that_is_not_there_matches_nothing(url: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("pattern", ["*.csv", "**/people.csv", "peopl?.csv"])
-def test_a_pattern_with_a_wildcard_is_refused(pattern: str, url: str, files: Files, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="a web server has no listing of its files"):
-        opened(url, tmp_path / "a").matching(pattern)
+def test_a_pattern_with_a_wildcard_is_refused_where_it_is_declared(
+    pattern: str, url: str, files: Files, tmp_path: Path
+) -> None:
+    root = opened(url, tmp_path / "a")
+    assert root.identities(pattern) == ()
+    with pytest.raises(ConfigurationError) as refused:
+        locate(root, [pattern], AT)
+    [finding] = refused.value.findings
+    assert str(finding).startswith("a.yaml:3:5: a web server has no listing of its files")
     assert files.requests == []
 
 
