@@ -52,6 +52,16 @@ def a_stranger_with_our_name_stops_no_opt_out() -> None:
     ends_well(history)
 
 
+def many_opt_outs_in_a_replaced_segment_leave_it_or_block() -> None:
+    """In the current segment they are fewer than the guard allows."""
+    history = EveryEvent()
+    history.begin([("declare", ONE, FOUR)], size=4, run=True)
+    history.run_in_peace([("rekey", 0, KIND, "1001", "8")])
+    history.run_in_peace([("change_source", 0, frozenset({"p0", "p3", "p4"}))])
+    history.run_in_peace([("deliver_suppression", frozenset({"p0", "p1", "p2"}), 0)])
+    ends_well(history)
+
+
 def an_erasure_is_completed_wherever_it_was_killed() -> None:
     for number in range(1, 9):
         for after in (False, True):
@@ -145,6 +155,7 @@ EXAMPLES: tuple[Callable[[], None], ...] = (
     a_filled_segment_is_replaced_that_replaced_an_adopted_one,
     an_expired_override_lets_nothing_pass,
     a_stranger_with_our_name_stops_no_opt_out,
+    many_opt_outs_in_a_replaced_segment_leave_it_or_block,
     an_interrupted_move_that_is_moved_on_leaves_one_address,
     uncertain_members_beyond_the_size_of_a_segment_can_be_let_pass,
     what_an_override_lets_pass_is_blocked_without_it,

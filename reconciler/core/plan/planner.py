@@ -40,7 +40,13 @@ from reconciler.core.plan.observed import ObservedState
 from reconciler.core.plan.promotion_gates import unproved
 from reconciler.core.plan.rejections import holds_nobody, standstill
 from reconciler.core.plan.renames import both_have_segments, resembling
-from reconciler.core.plan.suppressed_removals import SuppressedMembers, not_removable, removal, too_many
+from reconciler.core.plan.suppressed_removals import (
+    SuppressedMembers,
+    not_removable,
+    removal,
+    too_many,
+    within_guards,
+)
 from reconciler.core.plan.unconfirmed_creates import match_unconfirmed, reserved_names
 from reconciler.core.remote import Segment
 from reconciler.core.state.ownership_tag import Tag, former_tags, tag
@@ -64,27 +70,26 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     ended = tuple(endings(desired, observed, segments, only))
     ending = tuple(one for one in ended if not isinstance(one, Blocked))
     paused = _paused(specs)
+    forgotten = forgotten_specs(desired, observed.resources.values(), only)
+    leaving = tuple(_with_suppressed_members((*specs.values(), *forgotten.values()), desired, observed))
+    removals = _suppressed(leaving, desired, observed, segments)
     alone = (
         *(one for one in ended if isinstance(one, Blocked)),
         *_unmoved(specs, desired, observed),
         *_unsafe_lists(read, observed),
         *_unless(paused, _blocked_alone(decided, wanted, read, observed)),
         *_unless(paused, unproved(wanted, desired, observed)),
+        *_excessive(removals_beside((*wanted, *ending), removals), observed),
     )
     registry = NameRegistry.of(
         desired.environment.name, _lineage(observed), listed.values(), observed.managed.values(), waiting
     )
     settled = resolve_names((*wanted, *ending), registry, paused.union(one.address for one in alone))
-    forgotten = forgotten_specs(desired, observed.resources.values(), only)
-    leaving = tuple(_with_suppressed_members((*specs.values(), *forgotten.values()), desired, observed))
-    removals = _suppressed(leaving, desired, observed, segments)
-    excess = {at: finding for at, one in removals.items() if (finding := too_many(one, observed.now.date()))}
-    suppressed = {at: one for at, one in removals.items() if at not in excess}
     named = tuple(_unless(paused, settled.blocked))
     stopped = paused.union(one.address for one in (*alone, *named))
-    unsent = stopped.union(forgotten)
-    excessive = tuple(Blocked(at, one, Cause.GUARD) for at, one in excess.items() if at in unsent)
-    blocked = sorted((*alone, *named, *excessive), key=lambda one: (one.address, one.finding.problem))
+    excessive = _excessive((one for at, one in removals.items() if at in stopped), observed)
+    blocked = sorted({*alone, *named, *excessive}, key=lambda one: (one.address, one.finding.problem))
+    suppressed = {at: within_guards(one, observed.now.date()) for at, one in removals.items()}
     going = tuple(sorted(settled.changes, key=address_of))
     sent = (*going, *removals_beside(going, suppressed))
     unchanged = tuple(
@@ -163,6 +168,12 @@ def _with_suppressed_members(
             ours = tag(desired.environment.name, spec.address, _lineage(observed))
             former = _former(desired, observed, spec.address)
             yield SuppressedMembers(spec, observed.resources[spec.address], departures, ours, former)
+
+
+def _excessive(removals: Iterable[Removal], observed: ObservedState) -> Iterator[Blocked]:
+    for one in removals:
+        for finding in too_many(one, observed.now.date()):
+            yield Blocked(one.spec.address, finding, Cause.GUARD)
 
 
 def _suppressed(

@@ -13,7 +13,13 @@ from reconciler.core.plan.observed import Departure
 from reconciler.core.remote import Segment
 from reconciler.core.rounding import certainly_enough, format_limit, is_past, share_beyond
 from reconciler.core.state.ownership_tag import Tag
-from reconciler.core.state.resource import ResourceState, SegmentState, grace_ends_at
+from reconciler.core.state.resource import (
+    MemberSlot,
+    ResourceState,
+    RetiredSlot,
+    SegmentState,
+    grace_ends_at,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +59,51 @@ def not_removable(found: Iterable[SuppressedMembers], segments: Mapping[str, Seg
             yield one.spec.address
 
 
-def too_many(found: Removal, today: date) -> Finding | None:
-    """Return a finding if the removal exceeds a guard: a list with so many members may be the wrong file."""
+def within_guards(found: Removal, today: date) -> Removal:
+    """Return the part of a removal that exceeds no guard."""
+    return Removal(found.spec, tuple(one for one in found.departures if not _excess(found, one, today)))
+
+
+def too_many(found: Removal, today: date) -> Iterator[Finding]:
+    """Yield a finding for each segment whose removal exceeds a guard.
+
+    A list with so many of its members may be the wrong file.
+    """
+    for one in found.departures:
+        if excess := _excess(found, one, today):
+            yield excess
+
+
+def _excess(found: Removal, leaving: Departure, today: date) -> Finding | None:
     guards, file = found.spec.guards, found.spec.audience.place.file
     where, limit, audience = str(found.spec.address), guards.max_shrink, found.spec.address.audience
-    for one in found.departures:
-        held, out = one.base.count + one.maybe.count, one.urgent.count
-        if is_past(out, limit, held):
-            larger = certainly_enough(out, held, up_to=1.0)
-            return Finding(
-                where,
-                f"suppressed members are not removed: they are {share_beyond(out, held, limit)} of "
-                f"its members (limit {format_limit(limit)}, maxShrink)",
-                f"check the lists; {advice(audience, {'maxShrink': larger}, today, file)}",
-            )
-        if held - out < guards.min_members <= held:
-            return Finding(
-                where,
-                "suppressed members are not removed: without them there would be fewer than "
-                f"{guards.min_members:,} members, which is the minimum (minMembers)",
-                f"check the lists; {advice(audience, {'minMembers': '0'}, today, file)}",
-            )
+    held, out = leaving.base.count + leaving.maybe.count, leaving.urgent.count
+    if is_past(out, limit, held):
+        larger = certainly_enough(out, held, up_to=1.0)
+        return Finding(
+            where,
+            f"suppressed members are not removed: they are {share_beyond(out, held, limit)} of "
+            f"{_members_of(leaving.slot)} (limit {format_limit(limit)}, maxShrink)",
+            f"check the lists; {advice(audience, {'maxShrink': larger}, today, file)}",
+        )
+    if held - out < guards.min_members <= held:
+        return Finding(
+            where,
+            f"suppressed members are not removed: without them {_beside(leaving.slot)}there would be fewer "
+            f"than {guards.min_members:,} members, which is the minimum (minMembers)",
+            f"check the lists; {advice(audience, {'minMembers': '0'}, today, file)}",
+        )
     return None
+
+
+def _members_of(slot: MemberSlot) -> str:
+    if isinstance(slot, RetiredSlot):
+        return f"the members of its replaced segment {slot.segment_id}"
+    return "its members"
+
+
+def _beside(slot: MemberSlot) -> str:
+    return f"in its replaced segment {slot.segment_id} " if isinstance(slot, RetiredSlot) else ""
 
 
 def _is_safe(holding: SegmentState, segments: Mapping[str, Segment], now: datetime, quiet: timedelta) -> bool:

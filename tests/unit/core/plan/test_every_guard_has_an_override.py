@@ -99,10 +99,8 @@ def lists_garbage(desired: DesiredState, beyond: int) -> Sequence[Finding]:
 def removes_opt_outs(desired: DesiredState, beyond: int) -> Sequence[Finding]:
     [spec] = desired.segments
     leaving = SnapshotRef("u", 200 + beyond)
-    found = too_many(
-        Removal(spec, (Departure("current", SnapshotRef("b", 1000), EMPTY_SNAPSHOT, leaving),)), TODAY
-    )
-    return [found] if found else []
+    departure = Departure("current", SnapshotRef("b", 1000), EMPTY_SNAPSHOT, leaving)
+    return [*too_many(Removal(spec, (departure,)), TODAY)]
 
 
 def misses(desired: DesiredState, beyond: int) -> Sequence[Finding]:

@@ -278,6 +278,29 @@ def test_a_tag_on_a_replaced_segment_stops_removals_from_that_one_only(world: In
     assert "another environment or address: offsite/two. If the tag was copied, delete it" in said
 
 
+def test_too_many_suppressed_members_of_a_replaced_segment_block_visibly(world: InMemoryEnvironment) -> None:
+    """In the current segment they are few: most of those that the list names had left before."""
+    world.wishes[TWO] = DesiredSegment("Silver", kind=(IdentifierType.EMAIL, Hashing.MD5))
+    world.run()
+    [replaced] = [one for one in world.criteo.accounts["1001"].values() if "retired" in one.name]
+    world.guards = replace(world.guards, max_shrink=0.5)
+    world.people["two"] = frozenset("aghij")
+    world.run()
+    world.suppression = ListFile(frozenset("abcdef"))
+    [blocked] = [one for one in world.plan().blocked if one.address == TWO]
+    assert blocked.cause is Cause.GUARD
+    assert blocked.finding.problem == (
+        "suppressed members are not removed: they are more than 50% of the members of its replaced segment "
+        f"{replaced.id} (limit 50%, maxShrink)"
+    )
+    world.run()
+    assert holds(world, replaced.name) == set("abcdefghij")
+    assert holds(world, "Silver") == set("ghij"), "where they are few, they leave"
+    world.guards = replace(world.guards, max_shrink=1.0)
+    world.run()
+    assert holds(world, replaced.name) == set("ghij")
+
+
 def test_a_finding_about_the_segment_of_an_address_stops_no_removal(world: InMemoryEnvironment) -> None:
     """The segment is shared, so that it cannot be replaced."""
     suppress(world, "a")
