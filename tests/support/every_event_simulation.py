@@ -338,7 +338,8 @@ class EveryEvent(LiveAndEnd, Adopts, ListHistories):
         holding = resource.current
         if not holding.completed_size or holding.key != change.spec.key:
             return
-        known = self.world.engine.members(holding.confirmed)
+        acknowledged, _ = self.world.engine.abandon_transfer(holding)
+        known = self.world.engine.members(acknowledged)
         out = known - self.world.engine.members(transfer.target)
         size = max(holding.completed_size, len(known))
         if not holding.is_being_emptied and len(out) > SHRINK * size + 1e-6:
