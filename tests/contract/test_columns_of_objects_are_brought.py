@@ -25,7 +25,7 @@ from reconciler.buckets.connection import BucketLocation
 from reconciler.buckets.source_objects import SourceBucket
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.members import DropReason, Kind
-from reconciler.core.model import Audience, Exclusion, Hashing
+from reconciler.core.model import Audience, Exclusion, Hashing, Partition, PartitionType
 from reconciler.members import bucket_mirror
 from reconciler.members.bucket_mirror import Mirror
 from reconciler.members.engine import DuckDbEngine
@@ -160,6 +160,19 @@ def test_a_list_brings_its_column_only(audience: Audience, tmp_path: Path) -> No
     assert not found.members
     assert dict(found.drops)[DropReason.EXCLUDED] == len(expected())
     assert len(store.bytes) < len(content) / 2
+
+
+def test_objects_that_where_excludes_by_their_folders_are_not_brought(
+    audience: Audience, tmp_path: Path
+) -> None:
+    store = Counted(in_memory())
+    store.put("dt=2026-11-01/export.parquet", b"damaged")
+    store.put("dt=2026-11-24/export.parquet", export(tmp_path / "export.parquet"))
+    declared = (Partition("dt", PartitionType.DATE),)
+    where = "dt = :today AND tier = 3"
+    source = replace(audience.source, files=("dt=*/*.parquet",), partitions=declared, where=where)
+    assert members(store, tmp_path / "a", replace(audience, source=source)) == expected()
+    assert {path for path, *_ in store.ranges} == {"dt=2026-11-24/export.parquet"}
 
 
 def test_an_object_without_a_strong_tag_is_brought_whole(audience: Audience, tmp_path: Path) -> None:
