@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import source_project
-from support.source_project import CUSTOMER, TODAY, Project
+from support.source_project import CUSTOMER, TODAY, Project, look
 
-from reconciler.core.model import Hashing, Partition, PartitionType
+from reconciler.core.members import AudienceRequest, FileCounts
+from reconciler.core.model import Audience, Hashing, Partition, PartitionType
 from reconciler.members import pruning
 from reconciler.members.database import literal
 
@@ -193,6 +194,27 @@ def test_files_with_other_columns_keep_their_values(tmp_path: Path) -> None:
         assert read(made) == (frozenset(letter), 1, 5)
     made.reads("in/*/*.parquet", where="region = id")
     assert read(made) == (frozenset("abcdef"), 6, 0)
+
+
+def test_audiences_over_the_same_files_may_name_other_folders(project: Project) -> None:
+    """Each reads the files that it needs, with the types that it states."""
+
+    def audience(name: str, where: str, *declared: Partition) -> Audience:
+        source = replace(project.audience.source, where=where, partitions=declared)
+        return replace(project.audience, name=name, source=source)
+
+    asked = {
+        audience("day", "dt = :today", DT, REGION): ("ghi", FileCounts(3, 6)),
+        audience("region", "region = 'fr' OR n = 0", DT, REGION): ("abcdefghi", FileCounts(9, 0)),
+        audience("text", "dt > '2026-11-1'", replace(DT, type=TEXT)): ("defghi", FileCounts(6, 3)),
+        audience("none", "id = 'a'"): ("a", FileCounts(9, 0)),
+        audience("later", "dt >= DATE '2026-11-20' AND n < 5", DT): ("defghi", FileCounts(6, 3)),
+    }
+    with project.engine() as engine:
+        built = engine.build([AudienceRequest(one, (KIND,)) for one in asked], TODAY, lambda _: None)
+        for one, (members, files) in asked.items():
+            target = built[one.name][KIND]
+            assert (look(engine, target.members), target.files) == (frozenset(members), files)
 
 
 def test_some_files_of_a_table_keep_their_values(project: Project) -> None:
