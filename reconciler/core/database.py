@@ -44,11 +44,15 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who reads, as references (`env:NAME`), and how long one statement may take. A file has no user."""
+    """Who reads, as references (`env:NAME`), and how long one statement may take. A file has no user.
+
+    `max_rows` is how many rows a query may return; None for any number.
+    """
 
     user: str = ""
     password: str = ""
     time_limit: timedelta = TIME_LIMIT
+    max_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,9 +78,11 @@ def _portable(spec: SegmentSpec) -> Iterator[tuple[PortablePart, str, str]]:
 def _of_source(source: Source) -> Iterator[tuple[str, str]]:
     yield "source.files", ", ".join(map(redacted_path, source.files))
     if query := source.query:
-        yield "source.query.connection", query.connection
-        yield "source.query.sql", _shown(_one_line(query.sql))
-        yield "source.query.freshness", _shown(_one_line(query.freshness))
+        key = "source" if query.table else "source.query"
+        yield "source.table", _shown(query.table)
+        yield f"{key}.connection", query.connection
+        yield "source.query.sql", "" if query.table else _shown(_one_line(query.sql))
+        yield f"{key}.freshness", _shown(_one_line(query.freshness))
     for one in source.partitions:
         yield f"source.partitions.{_shown(one.column)}", one.type.value
     yield "source.where", _shown(source.where)

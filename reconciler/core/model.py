@@ -198,13 +198,15 @@ class Environment:
 class Query:
     """A query whose rows are a source. `connection` is the name of a Connection, which `leads_to` a database.
 
-    `freshness` is a query for the time of the newest row; "" if the manifest has none.
+    `table` is the table that `sql` reads as a whole; "" if the manifest has a query. `freshness` is a query
+    for the time of the newest row; "" if the manifest has none.
     """
 
     connection: str
     sql: str
     freshness: str = ""
     leads_to: str = ""
+    table: str = ""
     place: SourceLocation = SourceLocation("", 0, 0)
     freshness_place: SourceLocation = SourceLocation("", 0, 0)
 

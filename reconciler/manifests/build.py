@@ -242,10 +242,10 @@ def _audience(
             pinned=source.get("pinned", False),
             root=root,
             sample_rows=environment.sample_rows,
-            place=document.place("source", *(("query", "sql") if "query" in source else ("files",))),
+            place=document.place("source", *_rows_key(source)),
             where_place=document.place("source", "where"),
             where_written=document.written("source", "where"),
-            query=_query(document, inventory) if "query" in source else None,
+            query=None if "files" in source else _query(document, inventory),
             partitions=tuple(
                 Partition(column, PartitionType(kind))
                 for column, kind in source.get("partitions", {}).items()
@@ -266,15 +266,27 @@ def _audience(
     )
 
 
+def _rows_key(source: dict[str, Any]) -> tuple[str, ...]:
+    """Return the path of what names the rows of a source."""
+    if "files" in source:
+        return ("files",)
+    return ("table",) if "table" in source else ("query", "sql")
+
+
 def _query(document: ManifestDocument, inventory: ManifestIndex) -> Query:
-    value = document.value("source", "query")
+    """Return a query as it is declared, or the query of a whole table."""
+    source = document.value("source")
+    table = source.get("table", "")
+    path = ("source",) if table else ("source", "query")
+    value = document.value(*path)
     return Query(
         connection=value["connection"],
-        sql=value["sql"],
+        sql=f"SELECT * FROM {table}" if table else value["sql"],
         freshness=value.get("freshness", ""),
         leads_to=connection(inventory.named["Connection"][value["connection"]]).leads_to,
-        place=document.place("source", "query", "sql"),
-        freshness_place=document.place("source", "query", "freshness"),
+        table=table,
+        place=document.place("source", *_rows_key(source)),
+        freshness_place=document.place(*path, "freshness"),
     )
 
 

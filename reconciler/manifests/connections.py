@@ -37,4 +37,6 @@ def _server(value: dict[str, Any], port: int) -> Server:
 
 
 def _login(value: dict[str, Any], time_limit: timedelta) -> Login:
-    return Login(value.get("user", ""), value.get("password", ""), duration(value, "timeout") or time_limit)
+    most = int(value["maxRows"]) if "maxRows" in value else None
+    limit = duration(value, "timeout") or time_limit
+    return Login(value.get("user", ""), value.get("password", ""), limit, most)

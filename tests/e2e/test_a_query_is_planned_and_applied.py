@@ -60,6 +60,17 @@ def test_its_rows_become_members_and_are_asked_for_each_time(tmp_path: Path) -> 
     assert not [*(tmp_path / ".reconciler" / "cache").rglob("*.parquet")]
 
 
+def test_a_table_needs_no_query(tmp_path: Path) -> None:
+    project = made(tmp_path)
+    buyers = tmp_path / "environments" / "sandbox" / "buyers.yaml"
+    table = "source:\n  table: customers\n  connection: crm\n  freshness: SELECT max(day) FROM customers"
+    buyers.write_text(buyers.read_text().replace(QUERY, table))
+    project.run("validate", "sandbox", "--online")
+    planned = project.run("plan", "sandbox").said
+    assert "2 to create" in planned
+    assert "newest data 2026-11-01" in planned
+
+
 def test_a_wrong_column_is_found_online_and_blocks_the_plan(tmp_path: Path) -> None:
     project = made(tmp_path)
     buyers = tmp_path / "environments" / "sandbox" / "buyers.yaml"
@@ -103,7 +114,7 @@ def test_a_plan_uses_the_login_with_fewer_rights(tmp_path: Path) -> None:
             "kind: Connection\nname: crm\ndriver: postgresql\nhost: localhost\n"
             f"port: {server.port}\ndatabase: postgres\ntls: disable\n"
             "user: env:DB_USER\npassword: env:DB_PASSWORD\n"
-            "plan: {user: env:PLAN_USER, password: env:DB_PASSWORD}\n"
+            "plan: {user: env:PLAN_USER, password: env:DB_PASSWORD, maxRows: 20}\n"
         )
         project = made(tmp_path, connection)
         environ = {"DB_USER": READER, "PLAN_USER": "planner", "DB_PASSWORD": PASSWORD}
@@ -114,5 +125,8 @@ def test_a_plan_uses_the_login_with_fewer_rights(tmp_path: Path) -> None:
         server.admin("GRANT SELECT ON customers TO planner")
         project.run("doctor", "sandbox", **environ)
         assert "2 to create" in project.run("plan", "sandbox", **environ).said
+        server.admin("INSERT INTO customers VALUES ('p21@example.com', 'c21', date '2026-11-01')")
+        many = " ".join(project.run("plan", "sandbox", code=5, **environ).said.split())
+        assert "crm: the query returns more rows than this login may read (limit 20)" in many
         assert "2 applied" in project.run("apply", "sandbox", "--yes", **environ).said
         assert PASSWORD not in said

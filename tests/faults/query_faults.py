@@ -75,7 +75,7 @@ QUERIES = Group(
             queries(after=", maxAge: 36h"),
             INVALID,
             "`maxAge` needs a time, and the query has no `freshness`",
-            "add `freshness:` to the query",
+            "add `freshness:`, such as",
         ),
         Case(
             "a query takes longer than its time limit",

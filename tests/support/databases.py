@@ -34,9 +34,12 @@ def query(sql: str, freshness: str = "", connection: str = "crm") -> Query:
     return Query(connection, sql, freshness, place=SQL_PLACE, freshness_place=FRESHNESS_PLACE)
 
 
-def database(driver: Driver, file: str, *, time_limit: timedelta = timedelta(minutes=1)) -> Databases:
+def database(
+    driver: Driver, file: str, *, time_limit: timedelta = timedelta(minutes=1), max_rows: int | None = None
+) -> Databases:
     """Return a database file as the only connection, `crm`."""
-    connection = DatabaseConnection("crm", driver, file=file, login=Login(time_limit=time_limit))
+    login = Login(time_limit=time_limit, max_rows=max_rows)
+    connection = DatabaseConnection("crm", driver, file=file, login=login)
     return Databases({"crm": connection.writing})
 
 
@@ -91,9 +94,10 @@ class SqlServer:
         time_limit: timedelta = timedelta(minutes=1),
         tls: TlsMode = TlsMode.DISABLE,
         ca_file: str = "",
+        max_rows: int | None = None,
     ) -> Databases:
         server = Server(host, port or self.port, self.home, tls, ca_file)
-        login = Login("env:USER", "env:PASSWORD", time_limit)
+        login = Login("env:USER", "env:PASSWORD", time_limit, max_rows)
         connection = DatabaseConnection("crm", self.driver, server=server, login=login)
         secrets = {"env:USER": Secret(user), "env:PASSWORD": Secret(password)}
         return Databases({"crm": connection.writing}, secrets.__getitem__, CERTIFICATES)

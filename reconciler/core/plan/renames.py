@@ -18,6 +18,7 @@ _IDENTIFYING = (
     "source.files",
     "source.where",
     "source.query.sql",
+    "source.table",
 )
 _COLUMNS = "columns."
 

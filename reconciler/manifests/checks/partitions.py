@@ -15,9 +15,10 @@ def check(inventory: ManifestIndex) -> Iterator[Issue]:
 
 
 def _unsound(audience: ManifestDocument, declared: list[str]) -> Iterator[Issue]:
-    if "query" in (audience.value("source") or ()):
-        problem = "`partitions` names folders of `files`, and `source` has a `query`"
-        yield _flaw(audience, ("source", "partitions"), problem, "remove it: a query returns its columns")
+    for asked in {"query", "table"}.intersection(audience.value("source") or ()):
+        problem = f"`partitions` names folders of `files`, and `source` has a `{asked}`"
+        remedy = f"remove it: a {asked} returns its columns"
+        yield _flaw(audience, ("source", "partitions"), problem, remedy)
     known: dict[str, str] = {}
     for column in declared:
         other = known.setdefault(column.casefold(), column)

@@ -41,22 +41,43 @@ def _connection(one: ManifestDocument) -> Iterator[Issue]:
 
 def _source(inventory: ManifestIndex, audience: ManifestDocument) -> Iterator[Issue]:
     source = audience.value("source")
-    if not isinstance(source, dict) or "query" not in source:
+    if not isinstance(source, dict):
         return
-    if "files" in source:
-        problem = "`source` has `files` and `query`"
-        yield _flaw(audience, ("source", "files"), problem, "keep one of the two")
-    name = audience.value("source", "query", "connection")
+    kinds = [one for one in ("files", "query", "table") if one in source]
+    for one in kinds[:-1]:
+        problem = f"`source` has `{one}` and `{kinds[-1]}`"
+        yield _flaw(audience, ("source", one), problem, "keep one of the two")
+    if "table" not in source:
+        for one in ("connection", "freshness"):
+            if one in source:
+                remedy = "move it into `query`, or remove it"
+                yield _flaw(audience, ("source", one), f"`{one}` of a source goes with `table`", remedy)
+    path = _asked(audience)
+    if path and isinstance(asked := audience.value(*path), dict):
+        yield from _connected(inventory, audience, path)
+        if "maxAge" in source and "freshness" not in asked:
+            problem = f"`maxAge` needs a time, and the {kinds[-1]} has no `freshness`"
+            remedy = "add `freshness:`, such as SELECT max(loaded_at) FROM customers"
+            yield _flaw(audience, ("source", "maxAge"), problem, remedy)
+
+
+def _asked(audience: ManifestDocument) -> tuple[str, ...]:
+    """Return the path of what names a connection; empty if the source is files."""
+    source = audience.value("source")
+    if not isinstance(source, dict) or not {"query", "table"} & source.keys():
+        return ()
+    return ("source",) if "table" in source else ("source", "query")
+
+
+def _connected(
+    inventory: ManifestIndex, audience: ManifestDocument, path: tuple[str, ...]
+) -> Iterator[Issue]:
+    name = audience.value(*path, "connection")
     if inventory.complete and name and name not in inventory.named["Connection"]:
         here = choices(name, printable_names(inventory.named["Connection"]), call="connections here")
         file = f"environments/{inventory.environment}/connections.yaml"
         remedy = f"{here}; declare others in {file}, because promotion carries none"
-        path = ("source", "query", "connection")
-        yield _flaw(audience, path, "there is no Connection of that name", remedy)
-    if "maxAge" in source and isinstance(source["query"], dict) and "freshness" not in source["query"]:
-        problem = "`maxAge` needs a time, and the query has no `freshness`"
-        remedy = "add `freshness:` to the query, such as SELECT max(loaded_at) FROM customers"
-        yield _flaw(audience, ("source", "maxAge"), problem, remedy)
+        yield _flaw(audience, (*path, "connection"), "there is no Connection of that name", remedy)
 
 
 def _flaw(one: ManifestDocument, path: tuple[str, ...], problem: str, remedy: str) -> Issue:
@@ -65,7 +86,8 @@ def _flaw(one: ManifestDocument, path: tuple[str, ...], problem: str, remedy: st
 
 def notes(inventory: ManifestIndex) -> Iterator[str]:
     """Yield a note for each connection that no source uses."""
-    used = {one.value("source", "query", "connection") for one in inventory.declared["Audience"]}
+    audiences = inventory.declared["Audience"]
+    used = {one.value(*path, "connection") for one in audiences if (path := _asked(one))}
     for document in inventory.declared["Connection"]:
         if document.name not in used:
             yield f"{document.place('name')}: no audience uses this connection"

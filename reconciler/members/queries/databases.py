@@ -52,10 +52,12 @@ class Databases:
             session.close()
 
     def _opened(self, role: DatabaseRole, data: Path, folder: Path, check: Callable[[], None]) -> Session:
-        def account() -> Account:
-            return Account(self.fetch(role.login.user), self.fetch(role.login.password))
+        connection, login = role.connection, role.login
 
-        connection, limits = role.connection, Limits(role.login.time_limit, check)
+        def account() -> Account:
+            return Account(self.fetch(login.user), self.fetch(login.password))
+
+        limits = Limits(login.time_limit, check, login.max_rows)
         require(connection.driver)
         opening = Opening(connection, limits, account, data, folder, self.project)
         return KINDS[connection.driver].opened(opening)

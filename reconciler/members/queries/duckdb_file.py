@@ -46,7 +46,7 @@ class DuckDbSession:
     """Implements `Session` over a file; `folder` is where it may spill."""
 
     def __init__(self, file: Path, folder: Path, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         if not file.is_file():
             raise QueryError(QueryProblem.NO_FILE)
         settings: dict[str, str | bool | int | float | list[str]] = {
@@ -93,7 +93,7 @@ class DuckDbSession:
 
     @contextlib.contextmanager
     def rows(self, statement: Statement, today: date) -> Iterator[Rows]:
-        with self._read(statement, today, "") as rows:
+        with self._read(statement, today, self.limits.clause) as rows:
             yield rows
 
     @contextlib.contextmanager
@@ -121,12 +121,12 @@ class DuckDbSession:
     @contextlib.contextmanager
     def _watched(self, over: threading.Event) -> Iterator[None]:
         """Interrupt what runs past its time."""
-        end = time.monotonic() + self._limits.time.total_seconds()
+        end = time.monotonic() + self.limits.time.total_seconds()
 
         def look() -> None:
             if time.monotonic() >= end:
                 over.set()
-            if over.is_set() or self._limits.are_to_end():
+            if over.is_set() or self.limits.are_to_end():
                 self._database.interrupt()
 
         with WATCHER.watching(look):
@@ -137,7 +137,7 @@ class DuckDbSession:
         try:
             yield
         except duckdb.Error as error:
-            self._limits.check()
+            self.limits.check()
             raise QueryError(QueryProblem.TIME if over.is_set() else _problem(error)) from None
 
 

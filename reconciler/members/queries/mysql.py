@@ -85,7 +85,7 @@ class MysqlSession:
     """Implements `Session` over a connection that asks, and a process that reads."""
 
     def __init__(self, server: Server, account: Account, limits: Limits, authorities: Path | None) -> None:
-        self._limits = limits
+        self.limits = limits
         self._login = _Login(server, account, authorities)
         self._connection, self._wire = self._connected()
         try:
@@ -128,7 +128,8 @@ class MysqlSession:
         asked = {
             "address": self._login.address(),
             "settings": self._settings(today),
-            "sql": f"SELECT {', '.join(one.item for one in columns)} FROM (\n{_text(statement)}\n) AS rows_",
+            "sql": f"SELECT {', '.join(one.item for one in columns)} FROM (\n{_text(statement)}\n) AS rows_"
+            + self.limits.clause,
         }
 
         def cause() -> QueryError:
@@ -140,7 +141,7 @@ class MysqlSession:
                 return error
             return QueryError(QueryProblem.LOST)
 
-        with ChildRows(READER, asked, self._limits, cause).reading(_schema(columns)) as (stream, failure):
+        with ChildRows(READER, asked, self.limits, cause).reading(_schema(columns)) as (stream, failure):
             yield Rows(stream, tuple(one.name for one in columns), _unfit(columns), failure)
 
     def _connected(self) -> tuple[Any, Wire]:
@@ -181,7 +182,7 @@ class MysqlSession:
 
     def _limit(self) -> str:
         """Return how the server limits the time of a statement: MariaDB in seconds, MySQL in milliseconds."""
-        seconds = self._limits.time.total_seconds()
+        seconds = self.limits.time.total_seconds()
         known = {str(row[0]).lower() for row in self._answer("SHOW VARIABLES LIKE 'max\\_%\\_time'")}
         if "max_statement_time" in known:
             return f"max_statement_time = {seconds:.3f}"
@@ -213,7 +214,7 @@ class MysqlSession:
     @contextlib.contextmanager
     def _asked(self, sql: str) -> Iterator[Any]:
         """Run a statement, which ends if a user asks to stop or the server is silent for too long."""
-        seconds = self._limits.time.total_seconds() + GRACE
+        seconds = self.limits.time.total_seconds() + GRACE
         with self._cutting(self._wire, seconds), _translated(), self._connection.cursor() as cursor:
             cursor.execute(sql)
             yield cursor
@@ -224,7 +225,7 @@ class MysqlSession:
         end = time.monotonic() + seconds
 
         def look() -> None:
-            if time.monotonic() >= end or self._limits.are_to_end():
+            if time.monotonic() >= end or self.limits.are_to_end():
                 wire.cut()
 
         with WATCHER.watching(look):

@@ -53,7 +53,7 @@ class PostgresqlSession:
         import adbc_driver_manager as adbc
         import adbc_driver_postgresql
 
-        self._limits = limits
+        self.limits = limits
         self._open = contextlib.ExitStack()
         library = adbc_driver_postgresql._driver_path()  # noqa: SLF001 - no other name for it
         try:
@@ -96,10 +96,13 @@ class PostgresqlSession:
     @contextlib.contextmanager
     def rows(self, statement: Statement, today: date) -> Iterator[Rows]:
         self._set_today(statement, today)
-        with self._streamed(_text(statement)) as reader:
+        text = _text(statement)
+        if clause := self.limits.clause:
+            text = f"SELECT * FROM (\n{text}\n) AS rows{clause}"
+        with self._streamed(text) as reader:
             found: list[QueryError] = []
             schema = reader.schema
-            stream = _recorded(reader, _numbered(schema), self._limits, found)
+            stream = _recorded(reader, _numbered(schema), self.limits, found)
             yield Rows(stream, tuple(schema.names), _unfit(schema), lambda: found[0] if found else None)
 
     def _schema(self, statement: Statement, today: date) -> "pyarrow.Schema":
@@ -110,7 +113,7 @@ class PostgresqlSession:
             return pyarrow.schema(prepared.execute_schema())
 
     def _begin(self) -> None:
-        milliseconds = int(self._limits.time.total_seconds() * 1000)
+        milliseconds = int(self.limits.time.total_seconds() * 1000)
         with _translated():
             self._connection.set_autocommit(False)
         self._answer("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -139,7 +142,7 @@ class PostgresqlSession:
             yield AdbcRecordBatchReader._import_from_c(handle.address)  # noqa: SLF001 - keeps codes of errors
 
     def _look(self, prepared: "adbc.AdbcStatement") -> None:
-        if self._limits.are_to_end():
+        if self.limits.are_to_end():
             with _ended():
                 prepared.cancel()
 

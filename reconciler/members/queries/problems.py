@@ -49,6 +49,10 @@ class QueryProblem(Enum):
     TWICE = ("two columns have one name", "give each column a name of its own with AS")
     INVALID = ("the database can't run the statement", "try it in the database's own client")
     VALUE = ("the statement fails on a value", "convert only values that convert, such as with CASE")
+    MANY = (
+        "the query returns more rows than this login may read",
+        "select fewer rows, or raise `plan.maxRows` of the connection",
+    )
     TIME = ("the statement took longer than its time limit", "make it faster, or raise `timeout`")
     LOST = ("the connection broke off", "run again when the database is well")
     BUSY = ("the database is locked or has no room", "run again when other work has ended")
@@ -70,15 +74,20 @@ class QueryProblem(Enum):
 
 @dataclass(eq=False)
 class QueryError(Exception):
-    """A query that can't be used. `code` is the database's own code for it, "" if it has none."""
+    """A query that can't be used. `code` is the database's own code for it, "" if it has none.
+
+    `limit` is the number that was exceeded; 0 if none was.
+    """
 
     problem: QueryProblem
     code: str = ""
+    limit: int = 0
 
     def finding(self, place: SourceLocation, connection: str) -> Finding:
         """Return what a user reads. SQLSTATE and SQLite's codes hold no values."""
-        code = f" ({self.code})" if self.code else ""
-        return Finding(str(place), f"{connection}: {self.problem.text}{code}", self.problem.remedy)
+        found = f"limit {self.limit:,}" if self.limit else self.code
+        more = f" ({found})" if found else ""
+        return Finding(str(place), f"{connection}: {self.problem.text}{more}", self.problem.remedy)
 
 
 @dataclass(eq=False)

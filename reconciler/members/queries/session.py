@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from reconciler.core.errors import CancelledError
 from reconciler.core.secret import Secret
-from reconciler.members.queries.problems import QueryError
+from reconciler.members.queries.problems import QueryError, QueryProblem
 
 if TYPE_CHECKING:  # the guard loads a parser
     from reconciler.members.queries.guard import Statement
@@ -35,10 +35,24 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a session may take: time for each statement, and whether a user asks to stop (`check` raises)."""
+    """What a session may take: time for each statement, and whether a user asks to stop (`check` raises).
+
+    `rows` is how many rows a query may return; None for any number.
+    """
 
     time: timedelta
     check: Callable[[], None]
+    rows: int | None = None
+
+    @property
+    def clause(self) -> str:
+        """Return the end of a statement that brings one row too many at most."""
+        return "" if self.rows is None else f" LIMIT {self.rows + 1}"
+
+    def require(self, rows: int) -> None:
+        """Raise QueryError if there are more rows than allowed."""
+        if self.rows is not None and rows > self.rows:
+            raise QueryError(QueryProblem.MANY, limit=self.rows)
 
     def are_to_end(self) -> bool:
         """Return whether a user asks to stop."""
@@ -58,7 +72,13 @@ class Account:
 
 
 class Session(Protocol):
-    """A read-only session. Every method raises QueryError; no text of the database is in it."""
+    """A read-only session. Every method raises QueryError; no text of the database is in it.
+
+    `rows` brings one row too many at most.
+    """
+
+    @property
+    def limits(self) -> Limits: ...
 
     def columns(self, statement: "Statement", today: date) -> tuple[str, ...]:
         """Return the names of the columns of a query, which does not run."""

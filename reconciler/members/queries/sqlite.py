@@ -56,7 +56,7 @@ class SqliteSession:
 
     def __init__(self, file: Path, folder: Path, limits: Limits) -> None:
         self._folder = folder
-        self._limits = limits
+        self.limits = limits
         self._end = float("inf")
         self._is_over = False
         with _translated():
@@ -90,7 +90,8 @@ class SqliteSession:
 
     @contextlib.contextmanager
     def rows(self, statement: Statement, today: date) -> Iterator[Rows]:
-        with self._copied(statement, today, -1) as rows:
+        most = -1 if self.limits.rows is None else self.limits.rows + 1
+        with self._copied(statement, today, most) as rows:
             yield rows
 
     @contextlib.contextmanager
@@ -141,14 +142,14 @@ class SqliteSession:
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
         """SQLite asks for each thing that a statement would do, and now and then whether to go on."""
-        self._end, self._is_over = time.monotonic() + self._limits.time.total_seconds(), False
+        self._end, self._is_over = time.monotonic() + self.limits.time.total_seconds(), False
         self._database.set_authorizer(_authorize)
         self._database.set_progress_handler(self._stops, STEPS)
         try:
             with _translated():
                 yield
         except QueryError:
-            self._limits.check()
+            self.limits.check()
             if self._is_over:
                 raise QueryError(QueryProblem.TIME) from None
             raise
@@ -158,7 +159,7 @@ class SqliteSession:
 
     def _stops(self) -> bool:
         """An error here ends the statement too; the check that follows raises it again."""
-        self._limits.check()
+        self.limits.check()
         self._is_over = time.monotonic() >= self._end
         return self._is_over
 

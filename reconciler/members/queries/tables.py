@@ -18,13 +18,13 @@ import duckdb
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding
 from reconciler.core.model import Query, SourceLocation
 from reconciler.disk.private_dir import private_directory
-from reconciler.members.database import is_ours, literal, name
+from reconciler.members.database import is_ours, literal, name, number
 from reconciler.members.described import parquet_table, unique
 from reconciler.members.file_stamp import stamp
 from reconciler.members.queries.databases import NO_DATABASES, Databases
 from reconciler.members.queries.installed import require
 from reconciler.members.queries.problems import NotInstalledError, QueryError, QueryProblem
-from reconciler.members.queries.session import STREAM, Rows, Session
+from reconciler.members.queries.session import STREAM, Limits, Rows, Session
 from reconciler.members.sources import File, RowOrigin, Table
 from reconciler.members.stopping import stoppable
 
@@ -111,7 +111,8 @@ class AskedQueries:
                 self.read(session, self._statement(query, query.sql), columns, today) as rows,
                 stoppable(cursor, self.check) as unused,
             ):
-                return replace(_staged(unused, rows, folder, query), fresh_at=fresh_at)
+                staged = _staged(unused, rows, folder, query, session.limits)
+                return replace(staged, fresh_at=fresh_at)
 
     def _statement(self, query: Query, sql: str) -> "Statement":
         from reconciler.members.queries.guard import guarded
@@ -179,7 +180,9 @@ def _refused(findings: list[Finding]) -> ConfigurationError:
     return ConfigurationError("a query can't be used", findings=findings)
 
 
-def _staged(cursor: duckdb.DuckDBPyConnection, rows: Rows, folder: Path, query: Query) -> Table:
+def _staged(
+    cursor: duckdb.DuckDBPyConnection, rows: Rows, folder: Path, query: Query, limits: Limits
+) -> Table:
     """Write the rows into a file, under the names of their columns.
 
     `cursor` has no unfinished result: DuckDB registers nothing beside one.
@@ -193,7 +196,10 @@ def _staged(cursor: duckdb.DuckDBPyConnection, rows: Rows, folder: Path, query: 
     brought = f"SELECT {items} FROM {STREAM} WHERE {rows.filtered}"
     try:
         cursor.register(STREAM, rows.stream)
-        cursor.execute(f"COPY ({brought}) TO {literal(path)} (FORMAT parquet)")
+        limits.require(number(cursor, f"COPY ({brought}) TO {literal(path)} (FORMAT parquet)"))
+    except QueryError:
+        Path(path).unlink()
+        raise
     except duckdb.Error as error:
         Path(path).unlink()
         if is_ours(error):

@@ -35,6 +35,13 @@ def test_a_reviewer_sees_the_query_in_parts() -> None:
     assert "source.files" not in parts
 
 
+def test_a_reviewer_sees_the_table_that_is_read_as_a_whole() -> None:
+    table = Query("warehouse", "SELECT * FROM customers", table="customers")
+    parts = dict(parts_of(queried(table)))
+    assert (parts["source.table"], parts["source.connection"]) == ("customers", "warehouse")
+    assert not [one for one in parts if one.startswith("source.query")]
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -22,7 +22,7 @@ database: crm
 user: env:DB_USER
 password: env:DB_PASSWORD
 timeout: 10m
-plan: {user: env:PLAN_USER, password: env:PLAN_PASSWORD, timeout: 90s}
+plan: {user: env:PLAN_USER, password: env:PLAN_PASSWORD, timeout: 90s, maxRows: 1000}
 """
 SOURCE = """\
 source:
@@ -58,7 +58,7 @@ def test_a_connection_and_its_query_arrive(tmp_path: Path) -> None:
     assert connection.driver is Driver.POSTGRESQL
     assert connection.server == Server("db.example.com", 5432, "crm", TlsMode.VERIFY_FULL)
     assert connection.login == Login("env:DB_USER", "env:DB_PASSWORD", timedelta(minutes=10))
-    assert connection.plan_login == Login("env:PLAN_USER", "env:PLAN_PASSWORD", timedelta(seconds=90))
+    assert connection.plan_login == Login("env:PLAN_USER", "env:PLAN_PASSWORD", timedelta(seconds=90), 1000)
     source = desired.audiences[0].source
     assert isinstance(source.query, Query)
     assert (source.files, source.query.connection) == ((), "warehouse")
@@ -85,6 +85,8 @@ def test_a_file_needs_no_login(tmp_path: Path) -> None:
         ("user: env:DB_USER\n", "user: scott\n", "refer to the secret"),
         ("host: db.example.com\n", "host: postgresql://db\n", "without a scheme"),
         ("timeout: 10m\n", "port: 70000\n", "port"),
+        ("maxRows: 1000", "maxRows: 0", "whole number from 1"),
+        ("timeout: 10m\n", "maxRows: 1000\n", "unknown key"),
         ("name: warehouse\n", "name: other\n", "there is no Connection of that name"),
     ],
 )
@@ -116,6 +118,41 @@ def test_localhost_needs_no_tls(tmp_path: Path) -> None:
 )
 def test_a_query_is_refused_if(tmp_path: Path, line: str, instead: str, said: str) -> None:
     assert said in "".join(refused(tmp_path, source=SOURCE.replace(line, instead)))
+
+
+TABLE = """\
+source:
+  table: crm.customers
+  connection: warehouse
+  freshness: SELECT max(loaded_at) FROM crm.customers
+  maxAge: 36h
+"""
+
+
+def test_a_table_is_read_as_a_whole(tmp_path: Path) -> None:
+    made(tmp_path, source=TABLE)
+    query = load(tmp_path, "sandbox").audiences[0].source.query
+    assert isinstance(query, Query)
+    assert (query.sql, query.table) == ("SELECT * FROM crm.customers", "crm.customers")
+    assert query.freshness == "SELECT max(loaded_at) FROM crm.customers"
+    assert (query.place.line, query.freshness_place.line) == (7, 9)
+    assert not [one for one in load(tmp_path, "sandbox").notes if "no audience uses" in one]
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "said"),
+    [
+        ("  connection: warehouse\n", "", "`connection` is missing from `source`"),
+        ("  connection: warehouse\n", "  connection: warehose\n", "did you mean `warehouse`?"),
+        ("  maxAge: 36h\n", "  files: [a.csv]\n", "`source` has `files` and `table`"),
+        ("  freshness: SELECT max(loaded_at) FROM crm.customers\n", "", "the table has no `freshness`"),
+        ("  table: crm.customers\n", "  files: [a.csv]\n", "`connection` of a source goes with `table`"),
+        ("  maxAge: 36h\n", "  partitions: {day: date}\n", "and `source` has a `table`"),
+        ("crm.customers\n  conn", "customers; DROP TABLE x\n  conn", "write a table, such as"),
+    ],
+)
+def test_a_table_is_refused_if(tmp_path: Path, line: str, instead: str, said: str) -> None:
+    assert said in "".join(refused(tmp_path, source=TABLE.replace(line, instead)))
 
 
 def test_a_source_needs_rows(tmp_path: Path) -> None:

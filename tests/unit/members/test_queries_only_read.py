@@ -209,6 +209,18 @@ def test_a_column_of_another_type_is_refused_at_the_next_run(tmp_path: Path, dri
     assert "numbers lose digits" in project.refusal()
 
 
+@drivers
+def test_a_query_with_more_rows_than_its_login_may_read_is_refused(tmp_path: Path, driver: Driver) -> None:
+    project = crm(tmp_path, driver, ROWS)
+    for most, said in ((len(ROWS), ""), (len(ROWS) - 1, "more rows than this login may read (limit 1,103)")):
+        project.databases = database(driver, FILES[driver][0], max_rows=most)
+        if said:
+            assert said in project.refusal()
+            assert not [*project.work.rglob("queries/*")]
+        else:
+            assert len(project.emails()) == 2
+
+
 def test_a_column_of_sqlite_may_hold_texts_and_numbers(tmp_path: Path) -> None:
     project = crm(tmp_path, Driver.SQLITE, [("a@example.com", 7, "")])
     with sqlite3.connect(project.root / "crm.sqlite") as opened:

@@ -184,6 +184,13 @@ def test_a_statement_ends_at_its_time_limit(tmp_path: Path, server: SqlServer) -
     assert "longer than its time limit" in found
 
 
+def test_a_query_with_more_rows_than_its_login_may_read_is_refused(tmp_path: Path, server: SqlServer) -> None:
+    project = crm(tmp_path, server.databases(max_rows=4), "SELECT email, id, id + 1 AS n FROM customers;")
+    assert len(project.emails()) == 2
+    project.databases = server.databases(max_rows=3)
+    assert "more rows than this login may read (limit 3)" in project.refusal()
+
+
 def test_a_connection_that_breaks_off_in_the_middle_is_reported(tmp_path: Path, server: SqlServer) -> None:
     with reading(tmp_path, server, MANY[server.driver]) as rows:
         batches = iter(rows.stream)  # type: ignore[call-overload] # a reader of batches
