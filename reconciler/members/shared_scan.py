@@ -31,6 +31,8 @@ class RowTrouble(StrEnum):
 
 
 BROKEN, UNFIT, ODD = RowTrouble
+BAD = name("row bad")
+"""Beside the columns of a condition, which may have any name that a person would give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +126,19 @@ class SharedScan:
         In a filter DuckDB would try the parts of a condition in an order of its own.
         """
         texts = ", ".join(_identifier(index) for index in range(len(self.identifiers)))
-        rows = self._seen([f"({bad}) AS bad"])
+        rows = self._seen([f"({bad}) AS {BAD}"])
         columns = {_folded(one): name(one) for chooser in self.choosers for one in chooser.condition.columns}
         if bad != "false" and columns:
-            shown = ", ".join(f"CASE WHEN bad THEN NULL ELSE {one} END AS {one}" for one in columns.values())
-            rows = f"(SELECT bad, {texts}, {shown} FROM {rows})"
+            shown = ", ".join(
+                f"CASE WHEN {BAD} THEN NULL ELSE {one} END AS {one}" for one in columns.values()
+            )
+            rows = f"(SELECT {BAD}, {texts}, {shown} FROM {rows})"
         conditions = list(dict.fromkeys(one.condition.sql for one in self.choosers))
         chosen = ", ".join(f"{one} AS {_flag('kept', index)}" for index, one in enumerate(conditions))
         known = {one: _flag("kept", index) for index, one in enumerate(conditions)}
         kept = self.sets.where([known[one.condition.sql] for one in self.choosers])
         words = ", ".join(f"{bits} AS k{at}" for at, bits in enumerate(kept))
-        return f"(SELECT bad, {texts}, {words} FROM (SELECT bad, {texts}, {chosen} FROM {rows}))"
+        return f"(SELECT {BAD} AS bad, {texts}, {words} FROM (SELECT {BAD}, {texts}, {chosen} FROM {rows}))"
 
     def _bad(self) -> str:
         tests = {

@@ -175,3 +175,12 @@ def test_a_header_that_no_reader_takes_is_reported(project):
     project.write("a.csv", "email," + "x" * 140_000 + "\np1@example.com,1\n")
     [problem] = project.reads("a.csv").problems()
     assert "a.csv has a column whose name is longer than 128 KiB" in problem
+
+
+@pytest.mark.parametrize("column", ["bad", "k0", "n", "one", "stored", "source", "x0", "row"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_condition_may_name_a_column_of_any_name(tmp_path, kind, column):
+    project = make(tmp_path)
+    write(project, f"people.{kind}", [{**person(number), column: str(number)} for number in range(1, 6)])
+    project.reads(f"people.{kind}", where=f"\"{column}\" IN ('4', '5')", columns={EMAIL: "email"})
+    assert project.emails() == {str(person(number)["email"]) for number in (4, 5)}
