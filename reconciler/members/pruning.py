@@ -11,6 +11,7 @@ import duckdb
 import orjson
 
 from reconciler.members.database import name
+from reconciler.members.time_limit import CHECKING, OverdueError, time_limit
 
 _PLACE = "query_location"
 
@@ -18,6 +19,8 @@ Node = dict[str, Any]
 Values = tuple[str, ...]
 """SQL literals, one for each shared column."""
 
+NUMBER = name("row number")
+"""A name with a blank, as no partition has."""
 _BEFORE, _AFTER = "SELECT (", ' FROM "source"'
 
 
@@ -34,16 +37,18 @@ def kept(
 def _fulfilling(
     cursor: duckdb.DuckDBPyConnection, term: str, columns: Sequence[str], found: Sequence[Values]
 ) -> Sequence[Values]:
-    """Return the values that make a term true; all of them if it fails on any."""
+    """Return the values that make a term true; all of them if it fails on any, or takes too long."""
     rows = ", ".join(f"({number}, {', '.join(one)})" for number, one in enumerate(found))
     named = ", ".join(name(one) for one in columns)
+    query = (
+        f"SELECT {NUMBER} FROM (VALUES {rows}) AS shared({NUMBER}, {named}) WHERE coalesce(({term}), false)"
+    )
     try:
-        true = cursor.execute(
-            f"SELECT number FROM (VALUES {rows}) AS shared(number, {named}) WHERE coalesce(({term}), false)"
-        ).fetchall()
+        with time_limit(cursor, CHECKING):
+            true = cursor.execute(query).fetchall()
     except duckdb.InterruptException:
         raise
-    except duckdb.Error:
+    except (OverdueError, duckdb.Error):
         return found
     return [found[row[0]] for row in true]
 
@@ -54,8 +59,14 @@ def _terms(cursor: duckdb.DuckDBPyConnection, where: str, columns: set[str]) -> 
     for term in _conjuncts(_item(query)):
         named = {one.casefold() for one in _named(term)}
         if named and named <= columns:
-            text = _written(cursor, query, term)
-            if text and _placeless(_item(_parsed(cursor, text))) == _placeless(term):
+            try:
+                text = _written(cursor, query, term)
+                again = _parsed(cursor, text)
+            except duckdb.InterruptException:
+                raise
+            except duckdb.Error:
+                continue
+            if not again["error"] and _placeless(_item(again)) == _placeless(term):
                 yield text
 
 

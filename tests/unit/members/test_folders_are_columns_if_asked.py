@@ -160,6 +160,18 @@ def test_a_value_that_is_no_integer_is_refused(tmp_path: Path, stated: str) -> N
     assert "value is not of type integer" in made.problems()[0]
 
 
+@pytest.mark.parametrize("column", ["number", "shared", "source", "k0", "bad", "select", "one", "n"])
+def test_a_folder_may_have_any_name_that_no_column_has(tmp_path: Path, column: str) -> None:
+    made = source_project.make(tmp_path).partitions(Partition(column, INTEGER))
+    for letter, value in {"a": 0, "b": 1, "c": 7}.items():
+        file = written(made, f"in/{column}={value}", letter)
+        duckdb.execute(f"COPY (SELECT id FROM '{file}') TO '{file}' (FORMAT parquet)")
+    made.reads("in/*/*.parquet", where=f'"{column}" IN (1, 2)', columns={CUSTOMER: "id"})
+    assert read(made) == (frozenset("b"), 1, 2)
+    made.reads("in/*/*.parquet", where=f'"{column}" + 0 * length(id) = 7', columns={CUSTOMER: "id"})
+    assert read(made) == (frozenset("c"), 3, 0)
+
+
 def test_other_formats_than_parquet_are_refused(tmp_path: Path) -> None:
     made = source_project.make(tmp_path).partitions(DT)
     made.write("in/dt=2026-11-24/people.csv", "id\na\n")
