@@ -182,6 +182,7 @@ class Workspace:
         def opened() -> "DuckDbEngine":
             from reconciler.members.engine import DuckDbEngine
 
+            stage, compare = self._stages.choose(root, erasures)
             limit, check, databases = self._settings.memory_limit, self.clock.check, self.databases()
             return DuckDbEngine(
                 root,
@@ -193,7 +194,8 @@ class Workspace:
                 check=check,
                 erasures=erasures,
                 databases=databases,
-                stage=self._stages.stage(root, erasures),
+                stage=stage,
+                compare=compare,
             )
 
         engine = LazyEngine(root, sample_rows, erasures.fingerprint, opened)

@@ -38,7 +38,7 @@ from reconciler.members.identities import identify
 from reconciler.members.intake import Intake
 from reconciler.members.listed import listed
 from reconciler.members.lists import Lists
-from reconciler.members.member_changes import MemberChanges
+from reconciler.members.member_changes import Compare, MemberChanges, changed_here
 from reconciler.members.queries.databases import NO_DATABASES, Databases
 from reconciler.members.queries.tables import AskedQueries, run
 from reconciler.members.row_sources import RowSources
@@ -62,6 +62,7 @@ class DuckDbEngine:
         erasures: ErasureList = NO_ERASURES,
         databases: Databases = NO_DATABASES,
         stage: Stage = RowsHere,
+        compare: Compare = changed_here,
     ) -> None:
         """`check` is called time and again while files are read, and raises when somebody asks to stop."""
         self._sample_rows = sample_rows
@@ -78,7 +79,7 @@ class DuckDbEngine:
         queries = AskedQueries(databases, root.folder, self._scratch.folder / "queries", check, run)
         self._sources = RowSources(files, queries)
         self._snapshots = Snapshots(self._scratch.folder, fetch, key)
-        self._changes = MemberChanges(self._snapshots)
+        self._changes = MemberChanges(self._snapshots, compare)
         self._erased = ErasedMembers(erasures)
         self._lists = Lists(self._snapshots, self._erased)
         self._missing: dict[tuple[SnapshotRef, frozenset[SnapshotRef]], int] = {}

@@ -3,7 +3,7 @@
 Phases are numbered in the order in which they are sent: suppressed members out, additions, the others out.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -21,11 +21,24 @@ Refs = tuple[SnapshotRef, SnapshotRef, SnapshotRef, SnapshotRef]
 """base, maybe, target, urgent."""
 
 
+def changed_here(cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, change: Refs) -> tuple[str, Delta]:
+    """Return the rows of a change in their order, as SQL, and the size of each phase."""
+    query = f"SELECT phase, member FROM {_moved(cursor, snapshots, change)} ORDER BY phase, member"
+    file, _ = snapshots.written(cursor, query)
+    counted = f"SELECT 0, phase, count(*) FROM {reader(file)} AS c GROUP BY phase"
+    return reader(file), _sizes(cursor, counted).get(0, NO_DELTA)
+
+
+Compare = Callable[[duckdb.DuckDBPyConnection, Snapshots, Refs], tuple[str, Delta]]
+"""As `changed_here`."""
+
+
 @dataclass(frozen=True, slots=True)
 class MemberChanges:
     """The changes that one process computed: rows of `phase` and `member`, sorted by both, in files."""
 
     snapshots: Snapshots
+    changed: Compare = changed_here
     _computed: dict[Refs, tuple[str, Delta]] = field(default_factory=dict)
     _clean: set[MemberComparison] = field(default_factory=set)
 
@@ -41,12 +54,7 @@ class MemberChanges:
     def rows(self, cursor: duckdb.DuckDBPyConnection, change: Refs) -> tuple[str, Delta]:
         """Return the rows of a change in their order, as SQL, and the size of each phase."""
         if change not in self._computed:
-            query = (
-                f"SELECT phase, member FROM {_moved(cursor, self.snapshots, change)} ORDER BY phase, member"
-            )
-            file, _ = self.snapshots.written(cursor, query)
-            counted = f"SELECT 0, phase, count(*) FROM {reader(file)} AS c GROUP BY phase"
-            self._computed[change] = reader(file), _sizes(cursor, counted).get(0, NO_DELTA)
+            self._computed[change] = self.changed(cursor, self.snapshots, change)
         return self._computed[change]
 
     def removes_nobody_suppressed(self, comparison: MemberComparison) -> bool:

@@ -7,7 +7,7 @@ import duckdb
 from reconciler.core.members import SnapshotRef
 from reconciler.core.model import Hashing
 from reconciler.members.bit_sets import BitSets
-from reconciler.members.snapshots import DIGEST, SUMS, TEXT, Selection, Snapshots, reader
+from reconciler.members.snapshots import DIGEST, SUMS, TEXT, Selection, Snapshots
 
 
 def member_sets(
@@ -35,7 +35,7 @@ def member_sets(
     for query in sets.each("lanes", "k", "sum(members)::BIGINT, sum(high), sum(low)"):
         for audience, count, high, low in cursor.execute(query).fetchall():
             column, bit = sets.column_and_bit("k", audience)
-            selected = Selection(reader(file), f"({column} & {{}}) <> 0", bit)
+            selected = Selection((file,), f"({column} & {{}}) <> 0", bit)
             found[audience] = snapshots.select(hashing, (count, high, low), selected)
     cursor.execute("DROP TABLE lanes")
     return found

@@ -38,11 +38,15 @@ _UNCOMPRESSED = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION uncompressed, 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The rows of a file for which `test` is true. A brace in the test is the place of `value`."""
+    """The rows of files for which `test` is true. A brace in the test is the place of `value`."""
 
-    source: str
+    files: tuple[Path, ...]
     test: str
     value: str
+
+    @property
+    def source(self) -> str:
+        return reader(*self.files)
 
     @property
     def query(self) -> str:
@@ -89,7 +93,7 @@ class Snapshots:
         count, high, low = (
             mine + theirs for mine, theirs in zip(*map(self._known.__getitem__, (one, other)), strict=True)
         )
-        parts = (*self._parts(cursor, one), *self._parts(cursor, other))
+        parts = (*self.parts(cursor, one), *self.parts(cursor, other))
         return self.select(hashing, (count, high, low), *parts)
 
     def relation(self, cursor: duckdb.DuckDBPyConnection, snapshot: SnapshotRef) -> str:
@@ -102,7 +106,7 @@ class Snapshots:
         """Return a query for `number` and `member` of snapshots that are not empty, each file read once."""
         groups: dict[tuple[str, str], list[str]] = {}
         for at, snapshot in snapshots.items():
-            for part in self._parts(cursor, snapshot):
+            for part in self.parts(cursor, snapshot):
                 groups.setdefault((part.source, part.test), []).append(f"({at}::USMALLINT, {part.value})")
         return " UNION ALL ".join(
             f"SELECT number, member FROM {source} AS selected "
@@ -110,10 +114,11 @@ class Snapshots:
             for (source, test), values in groups.items()
         )
 
-    def _parts(self, cursor: duckdb.DuckDBPyConnection, snapshot: SnapshotRef) -> tuple[Selection, ...]:
+    def parts(self, cursor: duckdb.DuckDBPyConnection, snapshot: SnapshotRef) -> tuple[Selection, ...]:
+        """Return what a snapshot that isn't empty is selected from, fetched and checked if need be."""
         if snapshot in self._selections and not self._file(snapshot).exists():
             return self._selections[snapshot]
-        return (Selection(reader(self.path(cursor, snapshot)), "{}", "true"),)
+        return (Selection((self.path(cursor, snapshot),), "{}", "true"),)
 
     def written(self, cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[Path, int]:
         """A file with the rows of a query, which stays as long as this process, and how many there are."""
@@ -207,7 +212,7 @@ class Snapshots:
         for at, *sums in found:
             count, high, low = sums
             if self._sealed(wanted[kept[at]], (count, high, low)) == kept[at]:
-                self._selections[kept[at]] = (Selection(reader(file), "kept = {}", f"{at}::USMALLINT"),)
+                self._selections[kept[at]] = (Selection((file,), "kept = {}", f"{at}::USMALLINT"),)
 
     def discard(self, snapshot: SnapshotRef) -> None:
         """Removes the file of our own; the next use fetches it again."""

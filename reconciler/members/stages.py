@@ -10,6 +10,7 @@ from reconciler.members.data_root import DataRoot
 
 if TYPE_CHECKING:
     from reconciler.members.group_rows import Stage
+    from reconciler.members.member_changes import Compare
     from reconciler.members.spark.session import SparkCluster
     from reconciler.members.spark.workplace import Workplace
 
@@ -23,15 +24,18 @@ class Stages:
     open: ExitStack
     _cluster: "SparkCluster | None" = None
 
-    def stage(self, root: DataRoot, erasures: ErasureList) -> "Stage":
-        """Return where rows are read. A cluster is opened only when the first row is."""
+    def choose(self, root: DataRoot, erasures: ErasureList) -> "tuple[Stage, Compare]":
+        """Return where rows are read and sets compared. A cluster is opened only when it gets work."""
         from reconciler.members.group_rows import RowsHere
+        from reconciler.members.member_changes import changed_here
 
         if not self.spark:
-            return RowsHere
+            return RowsHere, changed_here
+        from reconciler.members.spark.changes import ClusterChanges
         from reconciler.members.spark.staging import ClusterStage
 
-        return ClusterStage(self._opened, root.folder, erasures)
+        stage = ClusterStage(self._opened, root.folder, erasures)
+        return stage, ClusterChanges(stage)
 
     def _opened(self, place: "Workplace") -> "SparkCluster":
         from reconciler.members.spark.session import open_cluster, prove

@@ -1,4 +1,4 @@
-"""One contract for every member engine: DuckDB, and the fake of faster tests."""
+"""One contract for every member engine: DuckDB, the same in a cluster, and the fake of faster tests."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +13,7 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.fakes.cluster import ClusterHere
 from support.fakes.members import Found, ListFile, MemoryEngine, People
 from support.source_project import build
 
@@ -33,6 +34,8 @@ from reconciler.core.ports import MemberEngine
 from reconciler.core.state.resource import InFlightBatch, SegmentState, Transfer
 from reconciler.members.data_root import LocalFolder
 from reconciler.members.engine import DuckDbEngine
+from reconciler.members.spark.changes import ClusterChanges
+from reconciler.members.spark.staging import ClusterStage
 
 pytestmark = pytest.mark.promise("members")
 
@@ -80,9 +83,18 @@ def duck(work: Path, **options: Any) -> World:
     return World(engine, put, look)
 
 
-@pytest.fixture(params=["memory", "duckdb"])
+def clustered(work: Path) -> World:
+    """Each comparison is one of a cluster, and each task reads three rows at most."""
+    stage = ClusterStage(lambda _: ClusterHere(), work, NO_ERASURES)
+    return duck(work, stage=stage, compare=ClusterChanges(stage, least=0, step=3))
+
+
+ENGINES = {"memory": lambda _: memory(), "duckdb": duck, "cluster": clustered}
+
+
+@pytest.fixture(params=ENGINES)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    made = memory() if request.param == "memory" else duck(tmp_path)
+    made = ENGINES[request.param](tmp_path)
     yield made
     if isinstance(made.engine, DuckDbEngine):
         made.engine.close()

@@ -5,25 +5,31 @@ Skipped without Java, or where `make spark` was not run.
 
 import contextlib
 import json
+import os
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from support.cli import Project as CommandProject
 from support.nasty_project import KINDS, nasty_project
-from support.source_project import Project, sha256
+from support.source_project import EMAIL, Project, build, sha256
 from support.spark_server import INSTALLED, SparkServer, spark_server
 
 from reconciler.cli import group
 from reconciler.clock import StopSignal
 from reconciler.core.errors import ConfigurationError
-from reconciler.members.spark.cluster import Answer, Receiver, Sender, Task
+from reconciler.core.members import EMPTY_SNAPSHOT, Kind
+from reconciler.core.model import Hashing, SegmentKey
+from reconciler.core.state.resource import SegmentState, Transfer
+from reconciler.members.spark.cluster import Answer, Receiver, Relay, Sender, Task
 from reconciler.members.spark.session import SparkCluster, open_cluster, prove
 from reconciler.members.spark.workplace import Workplace
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="Spark or Java is not installed: `make spark`")
+ROWS = int(os.environ.get("SPARK_ROWS", "0"))
 PLANTED = "planted@example.com"
 KEY = b"k" * 32
 
@@ -57,6 +63,9 @@ class HurtCluster:
         self._count()
         return self.cluster.exchanged(senders, words, receiver)
 
+    def sorted(self, senders: Sequence[Sender], relay: Relay, receiver: Receiver) -> list[Answer]:
+        return self.cluster.sorted(senders, relay, receiver)
+
     def _count(self) -> None:
         self.sent += 1
         if self.sent == self.at:
@@ -76,10 +85,14 @@ def leaks(logged: str, project: Project) -> list[str]:
 def test_it_builds_the_same_targets_and_its_event_log_holds_nobody(
     cluster: SparkCluster, server: SparkServer, tmp_path: Path
 ) -> None:
-    project = nasty_project(tmp_path)
+    project = nasty_project(tmp_path, ROWS)
+    begun = time.monotonic()
     alone = project.build(*KINDS)
+    halfway = time.monotonic()
     project.cluster = cluster
     assert project.build(*KINDS) == alone
+    seconds = f"{halfway - begun:.1f} s on one machine, {time.monotonic() - halfway:.1f} s in the cluster"
+    print(f"{alone[0][1].rows:,} rows, {alone[0][1].members.count:,} members: {seconds}")  # noqa: T201 # what a long run keeps
     logged = server.logged()
     assert "MapInArrow" in logged
     assert leaks(logged, project) == []
@@ -99,12 +112,38 @@ def test_a_planted_leak_is_found_in_the_event_log(
 def test_an_executor_that_dies_midway_changes_nothing(
     cluster: SparkCluster, server: SparkServer, tmp_path: Path
 ) -> None:
-    project = nasty_project(tmp_path)
+    project = nasty_project(tmp_path, ROWS)
     alone = project.build(*KINDS)
     before = server.executors()
     project.cluster = HurtCluster(cluster, server.kill_an_executor, at=3)
     assert project.build(*KINDS) == alone
     assert set(before) - set(server.executors())
+
+
+def test_it_sends_the_same_batches_and_its_event_log_holds_nobody(
+    cluster: SparkCluster, server: SparkServer, tmp_path: Path
+) -> None:
+    project, kind = nasty_project(tmp_path), (EMAIL, Hashing.SHA256)
+    alone = batches(project, kind)
+    project.cluster = cluster
+    assert batches(project, kind) == alone
+    assert {operation for operation, _ in alone} == {"add", "remove"}
+    logged = server.logged()
+    assert "rangepartitioning" in logged
+    assert set(leaks(logged, project)) <= {PLANTED}
+
+
+def batches(project: Project, kind: Kind) -> list[tuple[str, list[str]]]:
+    """Return the change from the people with few visits to those with many, in batches."""
+    with project.engine() as engine:
+        few, many = (
+            build(engine, project.reads("*.parquet", where=where).audience, [kind])[kind].members
+            for where in ("visits < 30", "visits > 20")
+        )
+        size = engine.delta(few, EMPTY_SNAPSHOT, many, EMPTY_SNAPSHOT)
+        held = SegmentState(SegmentKey("1", "2", *kind), "7", confirmed=few)
+        moving = replace(held, transfer=Transfer(many, EMPTY_SNAPSHOT, size))
+        return [(one.operation, list(one.identifiers)) for one in engine.batches(moving, 3)]
 
 
 def test_executors_must_see_the_folders_of_this_machine(cluster: SparkCluster, tmp_path: Path) -> None:

@@ -41,8 +41,26 @@ IDS = (
 )
 
 
-def nasty_project(folder: Path) -> Project:
-    """Four files, a condition, two lists and two erased people."""
+DIRTY = (
+    "upper(e)",
+    "' ' || e || chr(9)",
+    "chr(160) || e",
+    "md5(e)",
+    "sha256(e)",
+    "upper(sha256(md5(e)))",
+    "''",
+    "replace(e, '@', ' ')",
+    "chr(304) || e",
+    "chr(931) || e",
+    "'e' || chr(769) || e",
+    "chr(128512) || e",
+    "'nul' || chr(0) || e",
+)
+"""What exports do to an address."""
+
+
+def nasty_project(folder: Path, more: int = 0) -> Project:
+    """Four files, a condition, two lists and two erased people; `more` rows in 16 other files."""
     made = make(folder)
     for number in range(4):
         people = NASTY[number:] + NASTY[:9]
@@ -51,6 +69,15 @@ def nasty_project(folder: Path) -> Project:
             for at, one in enumerate(people)
         )
         made.parquet(f"{number}.parquet", f"SELECT * FROM (VALUES {rows}) AS v(email, id, visits)")
+    cases = " ".join(f"WHEN {at} THEN {one}" for at, one in enumerate(DIRTY))
+    for number in range(16 if more else 0):
+        rows = f"range({more * number // 16}, {more * (number + 1) // 16}) AS r(i)"
+        people = f"(SELECT i, 'person' || (i * 7 % {more // 2}) || '@example.com' AS e FROM {rows})"
+        made.parquet(
+            f"more{number}.parquet",
+            f"SELECT CASE i % 20 {cases} ELSE e END AS email, 'id' || chr(160) || (i // 2) AS id, "
+            f"(i % 50)::INTEGER AS visits FROM {people}",
+        )
     listed = ["person3@example.com", sha256("anna@example.com"), md5("carl@example.com")]
     made.write("out.csv", "\n".join(["email", *listed, ""]))
     made.write("ids.csv", "id\n\u00e9\n")

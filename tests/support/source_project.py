@@ -26,9 +26,11 @@ from reconciler.core.ports import MemberEngine
 from reconciler.members.data_root import LocalFolder
 from reconciler.members.engine import DuckDbEngine
 from reconciler.members.group_rows import RowsHere, Stage
+from reconciler.members.member_changes import Compare, changed_here
 from reconciler.members.queries.databases import NO_DATABASES, Databases
 from reconciler.members.snapshots import reader
 from reconciler.members.source_check import check_all
+from reconciler.members.spark.changes import ClusterChanges
 from reconciler.members.spark.cluster import Cluster
 from reconciler.members.spark.staging import ClusterStage
 
@@ -98,6 +100,7 @@ class Project:
 
     def engine(self) -> DuckDbEngine:
         root, key = LocalFolder(self.root), b"k" * 32
+        stage, compare = self.places()
         return DuckDbEngine(
             root,
             self.work,
@@ -106,12 +109,17 @@ class Project:
             self.sample_rows,
             erasures=self.erasures,
             databases=self.databases,
-            stage=self.stage(),
+            stage=stage,
+            compare=compare,
         )
 
-    def stage(self) -> Stage:
+    def places(self) -> tuple[Stage, Compare]:
+        """Where rows are read, a file by each task, and where sets are compared."""
         cluster = self.cluster
-        return ClusterStage(lambda _: cluster, self.root, self.erasures, share=1) if cluster else RowsHere
+        if not cluster:
+            return RowsHere, changed_here
+        stage = ClusterStage(lambda _: cluster, self.root, self.erasures, share=1)
+        return stage, ClusterChanges(stage, least=0)
 
     def erases(self, kind: IdentifierType, *identifiers: str) -> "Project":
         before = self.erasures or ErasureList(keys=(b"e" * 32, b"f" * 32))

@@ -29,8 +29,14 @@ class Sender(Protocol):
     def batches(self) -> Iterator[Any]: ...
 
 
+class Relay(Protocol):
+    """Receives all equal members of all senders, and sends members in turn."""
+
+    def batches(self, batches: Iterator[Any]) -> Iterator[Any]: ...
+
+
 class Receiver(Protocol):
-    """Receives all equal members of all senders."""
+    """Receives members, and answers for them."""
 
     def run(self, batches: Iterator[Any]) -> Answer: ...
 
@@ -44,6 +50,13 @@ class Cluster(Protocol):
 
     def exchanged(self, senders: Sequence[Sender], words: int, receiver: Receiver) -> list[Answer]:
         """Send members with so many words each, so that all equal members meet in one of many receivers."""
+        ...
+
+    def sorted(self, senders: Sequence[Sender], relay: Relay, receiver: Receiver) -> list[Answer]:
+        """Send members of one word through relays to receivers, which get ranges by query and member.
+
+        Returns the answers in the order of the ranges.
+        """
         ...
 
 

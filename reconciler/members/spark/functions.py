@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.members.spark.cluster import Receiver, Sender, Task, TaskFailedError, answered
+from reconciler.members.spark.cluster import Receiver, Relay, Sender, Task, TaskFailedError, answered
 
 if TYPE_CHECKING:
     import pyarrow
@@ -35,6 +35,16 @@ class Send:
         for batch in numbers:
             for number in batch.column(0).to_pylist():
                 yield from _untold(self.senders[number].batches())
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Passes on what a relay sends."""
+
+    relay: Relay
+
+    def __call__(self, members: Batches) -> Batches:
+        return _untold(self.relay.batches(members))
 
 
 @dataclass(frozen=True)

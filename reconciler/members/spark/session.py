@@ -23,8 +23,8 @@ import duckdb
 import reconciler
 from reconciler.core.engine import LOCAL
 from reconciler.core.errors import CancelledError, ConfigurationError, StorageError
-from reconciler.members.spark.cluster import Answer, Cluster, Receiver, Sender, Task, opened
-from reconciler.members.spark.functions import ANSWER, Each, Receive, Send
+from reconciler.members.spark.cluster import Answer, Cluster, Receiver, Relay, Sender, Task, opened
+from reconciler.members.spark.functions import ANSWER, Each, Pass, Receive, Send
 from reconciler.members.spark.probe import Probe, shared_folder
 from reconciler.members.spark.tasks import columns
 from reconciler.members.spark.workplace import Workplace
@@ -51,6 +51,13 @@ class SparkCluster:
     def exchanged(self, senders: Sequence[Sender], words: int, receiver: Receiver) -> list[Answer]:
         sent = self._numbers(senders).mapInArrow(Send(senders), _members(words))
         return self._answers(sent.repartition("query", "member").mapInArrow(Receive(receiver), ANSWER))
+
+    def sorted(self, senders: Sequence[Sender], relay: Relay, receiver: Receiver) -> list[Answer]:
+        sent = self._numbers(senders).mapInArrow(Send(senders), _members(1))
+        moved = sent.repartition("member").mapInArrow(Pass(relay), _members(1))
+        return self._answers(
+            moved.repartitionByRange("query", "member").mapInArrow(Receive(receiver), ANSWER)
+        )
 
     def _numbers(self, work: Sequence[object]) -> Any:
         """The numbers of pieces of work, each in a partition of its own."""

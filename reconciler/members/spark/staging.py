@@ -18,7 +18,7 @@ from reconciler.members.group_rows import LostRows
 from reconciler.members.identifier_sql import Class
 from reconciler.members.lists import ListColumn
 from reconciler.members.shared_scan import RowTrouble, SharedScan
-from reconciler.members.snapshots import Selection, Snapshots, reader
+from reconciler.members.snapshots import Selection, Snapshots
 from reconciler.members.sources import File, Table
 from reconciler.members.spark.cluster import Answer, Cluster
 from reconciler.members.spark.tasks import (
@@ -56,11 +56,16 @@ class ClusterStage:
     def __call__(
         self, cursor: duckdb.DuckDBPyConnection, snapshots: Snapshots, scan: SharedScan
     ) -> "ClusterRows":
+        cluster, place = self.opened(snapshots)
+        shares = tuple(replace(scan, table=one) for one in shared_out(scan.table, self.share))
+        return ClusterRows(cluster, place, cursor, snapshots, scan, shares)
+
+    def opened(self, snapshots: Snapshots) -> tuple[Cluster, Workplace]:
+        """Return the cluster, and the folders of this process with the secrets that tasks need."""
         place = Workplace(self.root, snapshots.scratch)
         place.share(Secrets(snapshots.key, self.erasures))
         self._opened = self._opened or self.open_cluster(place)
-        shares = tuple(replace(scan, table=one) for one in shared_out(scan.table, self.share))
-        return ClusterRows(self._opened, place, cursor, snapshots, scan, shares)
+        return self._opened, place
 
 
 def shared_out(table: Table, size: int) -> tuple[Table, ...]:
@@ -216,7 +221,7 @@ def united_sets(
     found = {}
     for thing, (count, high, low) in sums.items():
         column, bit = sets.column_and_bit("k", thing)
-        selected = Selection(reader(*files), f"({column} & {{}}) <> 0", bit)
+        selected = Selection(tuple(files), f"({column} & {{}}) <> 0", bit)
         found[thing] = snapshots.select(hashing, (count, high, low), selected)
     return found
 

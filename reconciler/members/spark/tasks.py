@@ -164,16 +164,12 @@ class SendMembers:
     words: int
 
     def batches(self) -> Iterator["pyarrow.RecordBatch"]:
-        import pyarrow
-
-        schema = arrow_schema(pyarrow.int64(), self.words)
         named = ", ".join(columns(self.words))
         with self.place.cursor(self.files) as cursor:
             for at, one in enumerate(self.queries):
                 member = "encode(member)" if one.text else "member"
                 query = f"SELECT {at}::INTEGER AS query, {member} AS member, {named} FROM ({one.query})"
-                for batch in cursor.sql(query).to_arrow_reader(BATCH):
-                    yield _cast(batch, schema)
+                yield from sent(cursor, query, self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +186,7 @@ class UniteMembers:
     def run(self, batches: Iterator["pyarrow.RecordBatch"]) -> Answer:
         sets = ", ".join(f"bit_or({one}) AS {one}" for one in columns(self.words))
         with self.place.cursor() as cursor:
-            _register(cursor, batches, self.words)
+            arriving(cursor, batches, self.words)
             cursor.execute(
                 f"CREATE TEMP TABLE united AS SELECT query, member, {sets} FROM {ARRIVING} GROUP BY 1, 2"
             )
@@ -237,14 +233,22 @@ def _cast(batch: "pyarrow.RecordBatch", schema: "pyarrow.Schema") -> "pyarrow.Re
     return pyarrow.RecordBatch.from_arrays([query, member, *changed], schema=schema)
 
 
-def _register(
-    cursor: duckdb.DuckDBPyConnection, batches: Iterable["pyarrow.RecordBatch"], words: int
-) -> None:
+def sent(cursor: duckdb.DuckDBPyConnection, query: str, words: int) -> Iterator["pyarrow.RecordBatch"]:
+    """Return the rows of a query as they travel."""
+    import pyarrow
+
+    schema = arrow_schema(pyarrow.int64(), words)
+    for batch in cursor.sql(query).to_arrow_reader(BATCH):
+        yield _cast(batch, schema)
+
+
+def arriving(cursor: duckdb.DuckDBPyConnection, batches: Iterable["pyarrow.RecordBatch"], words: int) -> None:
+    """Make members that arrive a relation, which can be read once."""
     import pyarrow
 
     schema = arrow_schema(pyarrow.uint64(), words)
-    arriving = pyarrow.RecordBatchReader.from_batches(schema, (_cast(one, schema) for one in batches))
-    cursor.register(ARRIVING, arriving)
+    read = pyarrow.RecordBatchReader.from_batches(schema, (_cast(one, schema) for one in batches))
+    cursor.register(ARRIVING, read)
 
 
 def _loaded(cursor: duckdb.DuckDBPyConnection, place: Workplace, scan: SharedScan, staged: str) -> RowsHere:
