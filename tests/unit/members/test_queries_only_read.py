@@ -1,19 +1,16 @@
 """A query of a database is one statement that reads, and its rows are members as those of files are."""
 
-import resource
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.databases import SQL_PLACE, Row, database, query, write_duckdb, write_sqlite
-from support.source_project import CUSTOMER, EMAIL, TODAY, Project, make, never
+from support.databases import SQL_PLACE, Row, database, largest_file, query, write_duckdb, write_sqlite
+from support.source_project import EMAIL, TODAY, Project, make, never
 
 from reconciler.core.database import Driver
 from reconciler.core.errors import CancelledError, ConfigurationError, StorageError
@@ -43,17 +40,6 @@ FOREVER = (
 )
 
 
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Within, no file of this process can grow beyond so many bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 drivers = pytest.mark.parametrize("driver", FILES, ids=str)
 
 
@@ -64,22 +50,6 @@ def crm(tmp_path: Path, driver: Driver, rows: list[Row], sql: str = SQL, freshne
     project = make(tmp_path)
     write(project.root / file, rows)
     return project.queries(database(driver, file), query(sql, freshness))
-
-
-@pytest.mark.parametrize("hashing", [Hashing.NONE, Hashing.SHA256])
-def test_the_same_people_give_one_digest_from_every_source(tmp_path: Path, hashing: Hashing) -> None:
-    project = make(tmp_path)
-    lines = ["email,id", *(f'"{email or ""}",{id_}' for email, id_, _ in ROWS)]
-    project.write("people.csv", "\n".join(lines))
-    project.parquet("people.parquet", f"FROM read_csv('{project.root}/people.csv')")
-    kinds = ((EMAIL, hashing), (CUSTOMER, Hashing.NONE))
-    found = [project.reads(file).build(*kinds) for file in ("people.csv", "people.parquet")]
-    for driver, (file, write) in FILES.items():
-        write(project.root / file, ROWS)
-        found.append(project.queries(database(driver, file), query(SQL)).build(*kinds))
-    members = {tuple((target.members.digest, target.members.count) for _, target in one) for one in found}
-    assert len(members) == 1
-    assert found[0][0][1].members.count == 2
 
 
 @drivers

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from support import databases as postgresql_server
 from support import mariadb as mariadb_server
-from support.databases import CERTIFICATES, READER, Row, SqlServer, query
+from support.databases import CERTIFICATES, READER, Row, SqlServer, largest_file, query
 from support.source_project import CUSTOMER, EMAIL, TODAY, Project, make
 
 from reconciler.core.database import DatabaseRole, Driver, TlsMode
-from reconciler.core.errors import AuthenticationError
+from reconciler.core.errors import AuthenticationError, StorageError
+from reconciler.core.members import AudienceRequest
 from reconciler.core.model import Hashing
 from reconciler.core.secret import Secret
 from reconciler.members.queries.databases import Databases
@@ -92,8 +93,14 @@ SLOW = {
 }
 MANY = {
     Driver.POSTGRESQL: "SELECT repeat('x', 1000) AS email, n AS id FROM generate_series(1, 1000000) AS n",
-    Driver.MYSQL: "SELECT repeat('x', 1000) AS email, seq AS id FROM seq_1_to_1000000",
+    Driver.MYSQL: "SELECT repeat('x', 1000) AS email, seq AS id FROM seq_1_to_300000",
 }
+LONG = {
+    Driver.POSTGRESQL: MANY[Driver.POSTGRESQL],
+    Driver.MYSQL: "SELECT repeat('x', 1000) AS email, seq + sleep(if(seq < 20000, 0, 0.01)) AS id"
+    " FROM seq_1_to_1000000",
+}
+"""Rows that do not end while a test looks, of which some come at once."""
 LACKING = {Driver.POSTGRESQL: "42501", Driver.MYSQL: "1142"}
 """The code of a missing right."""
 
@@ -126,14 +133,6 @@ def reading(tmp_path: Path, server: SqlServer, sql: str) -> Iterator[Rows]:
         session.rows(Statement(sql, (), ()), TODAY) as rows,
     ):
         yield rows
-
-
-def test_its_people_are_those_of_a_file(tmp_path: Path, server: SqlServer) -> None:
-    kinds = ((EMAIL, Hashing.SHA256), (CUSTOMER, Hashing.NONE))
-    project = crm(tmp_path, server.databases())
-    found = [target.members for _, target in project.build(*kinds)]
-    project.write("people.csv", "email,id\n" + "".join(f"{email or ''},{id_}\n" for email, id_, _ in ROWS))
-    assert found == [target.members for _, target in project.reads("people.csv").build(*kinds)]
 
 
 def test_today_and_the_age_of_rows_are_asked_in_one_session(tmp_path: Path, server: SqlServer) -> None:
@@ -192,7 +191,7 @@ def test_a_query_with_more_rows_than_its_login_may_read_is_refused(tmp_path: Pat
 
 
 def test_a_connection_that_breaks_off_in_the_middle_is_reported(tmp_path: Path, server: SqlServer) -> None:
-    with reading(tmp_path, server, MANY[server.driver]) as rows:
+    with reading(tmp_path, server, LONG[server.driver]) as rows:
         batches = iter(rows.stream)  # type: ignore[call-overload] # a reader of batches
         next(batches)
         server.disconnect()
@@ -200,6 +199,17 @@ def test_a_connection_that_breaks_off_in_the_middle_is_reported(tmp_path: Path, 
             list(batches)
         assert lost.value.problem is QueryProblem.LOST
         assert rows.failure() is lost.value
+
+
+def test_rows_that_fill_the_disk_are_no_fault_of_the_query(tmp_path: Path, server: SqlServer) -> None:
+    """Hundreds of megabytes arrive where a file can have 200 kB. Nothing of it stays."""
+    project = crm(tmp_path, server.databases(), MANY[server.driver])
+    with project.engine() as engine, largest_file(200_000):
+        request = AudienceRequest(project.audience, ((EMAIL, Hashing.NONE),))
+        with pytest.raises(StorageError, match="larger than this process may write"):
+            engine.build([request], TODAY, lambda _: None)
+    assert not [*project.work.rglob("*.parquet")]
+    assert len(project.queries(server.databases(), query(SQL)).emails()) == 2
 
 
 def links(tmp_path: Path, databases: Databases) -> list[tuple[str, str]]:
