@@ -293,7 +293,7 @@ class ListHistories(Simulation):
             report = super()._run(only)
         except ConfigurationError:
             return None
-        if only is None and report and not report.errors:
+        if only is None and report and not report.errors and not report.stopped:
             self._opt_outs_have_left(left_alone)
         return report
 
