@@ -146,7 +146,8 @@ class Workspace:
         return replace(observed, targets=targets) if self.ahead else observed
 
     def engine(self, state: StateReader) -> MemberEngine:
-        return self._engine(self.data(), self.desired.environment.sample_rows, state)
+        sample, fetch = self.desired.environment.sample_rows, state.snapshot_file
+        return self._opened(self.data(), sample, state.key(), fetch, state.erasures(), self._stages)
 
     def erasing_engine(self, state: StateReader, erasures: ErasureList) -> MemberEngine:
         """Return an engine with an erasure list that is not stored yet. It reads all rows of sources."""
@@ -154,20 +155,19 @@ class Workspace:
             root = self.data()
         except ConfigurationError:  # no row can be read; what the state holds is erased all the same
             root = LocalFolder(self.cache())
-        return self._opened(root, None, state.key(), state.snapshot_file, erasures)
+        return self._opened(root, None, state.key(), state.snapshot_file, erasures, self._stages)
 
     def engine_of(
         self, key: bytes, fetch: Callable[[SnapshotRef], str], erasures: ErasureList
     ) -> MemberEngine:
         """Return an engine for the snapshots of a state elsewhere. It reads no source."""
-        return self._opened(LocalFolder(self.cache()), None, key, fetch, erasures)
+        here = self._stages.here()
+        return self._opened(LocalFolder(self.cache()), None, key, fetch, erasures, here)
 
     def engine_over(self, folder: Path, state: StateReader) -> MemberEngine:
-        """Return an engine that reads all members in the files of a folder, without sampling."""
-        return self._engine(LocalFolder(folder), None, state)
-
-    def _engine(self, root: DataRoot, sample_rows: int | None, state: StateReader) -> MemberEngine:
-        return self._opened(root, sample_rows, state.key(), state.snapshot_file, state.erasures())
+        """Return an engine that reads all members in the files of a folder here, without sampling."""
+        root, here = LocalFolder(folder), self._stages.here()
+        return self._opened(root, None, state.key(), state.snapshot_file, state.erasures(), here)
 
     def _opened(
         self,
@@ -176,13 +176,14 @@ class Workspace:
         key: bytes,
         fetch: Callable[[SnapshotRef], str],
         erasures: ErasureList,
+        stages: Stages,
     ) -> MemberEngine:
         self.seal.check()
 
         def opened() -> "DuckDbEngine":
             from reconciler.members.engine import DuckDbEngine
 
-            stage, compare = self._stages.choose(root, erasures)
+            stage, compare = stages.choose(root, erasures)
             limit, check, databases = self._settings.memory_limit, self.clock.check, self.databases()
             return DuckDbEngine(
                 root,

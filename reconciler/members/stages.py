@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.core.erasure import ErasureList
@@ -23,6 +23,10 @@ class Stages:
     check: Callable[[], None]
     open: ExitStack
     _cluster: "SparkCluster | None" = None
+
+    def here(self) -> "Stages":
+        """Return the same without a cluster, for a few rows."""
+        return replace(self, spark="")
 
     def choose(self, root: DataRoot, erasures: ErasureList) -> "tuple[Stage, Compare]":
         """Return where rows are read and sets compared. A cluster is opened only when it gets work."""
