@@ -69,11 +69,17 @@ class Promotions:
     refused: int = 0
 
     def live(self) -> None:
+        """Edit and promote, and see in the end that a second promotion changes nothing."""
+        settled = False
         for _ in range(ROUNDS):
             for _ in range(self.random.randint(1, 4)):
                 self.random.choice(EDITORS)(self, self.random.choice(("sandbox", "production")))
             self.repository.commit()
-            self.promote()
+            settled = self.promote()
+        if settled:
+            again = self.prepared()
+            assert not again.changed
+            assert not again.conflicts
 
     def fresh(self) -> int:
         self.number += 1
@@ -87,7 +93,8 @@ class Promotions:
     def prepared(self) -> PreparedPromotion:
         return prepare(self.repository.root, PromotionRequest("sandbox", "production"), None)
 
-    def promote(self) -> None:
+    def promote(self) -> bool:
+        """Return whether the sandbox was promoted: the result may be refused as invalid."""
         ours, theirs = (audiences(self.repository, name) for name in ("production", "sandbox"))
         before = self.repository.texts("production")
         try:
@@ -96,16 +103,14 @@ class Promotions:
             assert self.repository.texts("production") == before
             self.refused += 1
             self.align()
-            return
+            return False
         carry_out(prepared)
         self.check(prepared, ours, theirs)
         if prepared.conflicts:
             self.resolve(prepared)
         self.repository.commit("Promote")
         self.base = theirs
-        again = self.prepared()
-        assert not again.changed
-        assert not again.conflicts
+        return True
 
     def check(self, prepared: PreparedPromotion, ours: Audiences, theirs: Audiences) -> None:
         """Compare each audience outside of conflicts with what both sides made of it."""
