@@ -21,6 +21,8 @@ AUDIENCE = (
     "---\nkind: Audience\nname: a{n}\ntitle: T{n}\ndestinations: [dd{n}]\n"
     "source: {{files: ['customers/*.csv']}}\ncolumns: {{CustomerId: customer_id}}\n"
 )
+FEW = 100
+"""The names that a typo is compared with: here fewer, so that few documents are more than that."""
 ROWS = {
     "sound documents": DESTINATION,
     "broken documents": "---\nkind: [\n",
@@ -50,13 +52,14 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     monkeypatch.setattr(yaml, "parse", parsed)
     monkeypatch.setattr(difflib, "get_close_matches", matched)
     monkeypatch.setattr(wording, "pii_kind", looked)
+    monkeypatch.setattr(wording, "_COMPARED", FEW)
     return counted
 
 
 @pytest.mark.parametrize("kind", ROWS)
 def test_twice_as_many_documents_are_twice_the_work(tmp_path: Path, steps: Counter[str], kind: str) -> None:
     counts = []
-    for number in (600, 1_200):  # more than the 500 names that a typo is compared with
+    for number in (FEW * 6 // 5, FEW * 12 // 5):
         project = Project(tmp_path / str(number))
         project.write("audiences/more.yaml", "".join(ROWS[kind].format(n=n) for n in range(number)))
         steps.clear()
