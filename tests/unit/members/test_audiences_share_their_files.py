@@ -197,12 +197,12 @@ def dirty(project: Project, rng: random.Random) -> list[Audience]:
 @pytest.mark.parametrize("sample_rows", [None, 20])
 @pytest.mark.parametrize("seed", range(5))
 def test_an_audience_is_the_same_alone_and_among_others(project, seed, sample_rows):
-    """Members, drops, and whatever lists found: to the last digest."""
+    """Members, drops, and whatever lists found: to the last digest. Every other audience is built alone."""
     wanted = dirty(project, random.Random(seed))  # noqa: S311 - seeded
     kinds = ((EMAIL, Hashing.SHA256), (EMAIL, Hashing.MD5), (CUSTOMER, Hashing.NONE))
     with engine_of(project, sample_rows) as engine:
         built, _ = together(engine, wanted, *kinds)
-        for one in wanted:
+        for one in wanted[seed % 2 :: 2]:
             alone = build(engine, one, kinds)
             assert built[one.name] == alone
             for target in alone.values():
