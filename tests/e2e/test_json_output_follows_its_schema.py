@@ -2,13 +2,12 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import schemas
-from support.cli import AUDIENCE, Project, surroundings
+from support.cli import AUDIENCE, Project
 
 pytestmark = pytest.mark.promise("read-right")
 
@@ -52,18 +51,9 @@ def project(applied: Project, tmp_path: Path) -> Project:
 
 def printed(project: Project, *command: str, code: int = 0) -> dict[str, Any]:
     """What is on standard output, checked; whatever else is said is on standard error."""
-    done = subprocess.run(
-        project.command(*command, "--json"),
-        cwd=project.root,
-        env=surroundings(),
-        input="person7@example.com\n\n\x07\n",
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    document = schemas.output(done.stdout)
+    done = project.streams(*command, "--json", given="person7@example.com\n\n\x07\n")
+    assert done.code == code, done.err
+    document = schemas.output(done.out)
     assert (document["error"] or {"exit_code": 0})["exit_code"] == code or command[0] in {"doctor", "auth"}
     return document
 

@@ -40,16 +40,9 @@ def project(tmp_path: Path) -> Project:
 
 def logged(project: Project, *arguments: str, code: int = 0) -> dict[str, Any]:
     """The log as JSON, checked against its schema."""
-    done = subprocess.run(
-        project.command("audit", "sandbox", "--json", *arguments),
-        cwd=project.root,
-        env=surroundings(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    return schemas.output(done.stdout)
+    done = project.streams("audit", "sandbox", "--json", *arguments)
+    assert done.code == code, done.err
+    return schemas.output(done.out)
 
 
 def runs(project: Project) -> list[dict[str, Any]]:

@@ -117,6 +117,10 @@ class Project:
         assert ended == code, said
         return Ended(ended, said)
 
+    def streams(self, *arguments: str, given: str = "", **environ: str) -> forked_command.Streams:
+        """Run one command to its end, and return its streams apart."""
+        return forked_command.streams(self.root, arguments, surroundings(**environ), given.encode())
+
     def run_in_new_interpreter(self, *arguments: str, code: int = 0, **environ: str) -> Ended:
         """The same in a new interpreter, for PYTHONPATH and the like."""
         done = subprocess.run(

@@ -54,6 +54,15 @@ class Setup:
     number: int
 
 
+@dataclass(frozen=True)
+class Streams:
+    """The exit code of a command, and what it wrote to each stream."""
+
+    code: int
+    out: str
+    err: str
+
+
 def run(
     folder: Path,
     arguments: Sequence[str],
@@ -65,29 +74,60 @@ def run(
 
     `given` is its standard input.
     """
+    ours, theirs = os.pipe()
+    with os.fdopen(ours, "rb") as output, ThreadPoolExecutor(1) as reader:
+        said = reader.submit(output.read)
+        code = _ended(folder, arguments, environ, setup, given, (theirs, theirs))
+        return code, said.result(PATIENCE).decode()
+
+
+def streams(
+    folder: Path, arguments: Sequence[str], environ: Mapping[str, str], given: bytes = b""
+) -> Streams:
+    """Return the end of a command like `run`, with its two streams apart."""
+    pipes = [os.pipe() for _ in range(2)]
+    with ThreadPoolExecutor(2) as readers:
+        said = [readers.submit(_content, ours) for ours, _ in pipes]
+        code = _ended(folder, arguments, environ, None, given, (pipes[0][1], pipes[1][1]))
+        out, err = (one.result(PATIENCE).decode() for one in said)
+    return Streams(code, out, err)
+
+
+def _content(pipe: int) -> bytes:
+    with os.fdopen(pipe, "rb") as output:
+        return output.read()
+
+
+def _ended(
+    folder: Path,
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    setup: Setup | None,
+    given: bytes,
+    outputs: tuple[int, int],
+) -> int:
+    """Run a command to its end; close its two outputs here, and return its exit code."""
     asked: dict[str, object] = {
         "arguments": list(arguments),
         "folder": str(folder),
         "environ": dict(environ),
         "setup": astuple(setup) if setup else None,
     }
-    ours, theirs = os.pipe()
     with tempfile.TemporaryFile() as entered, socket.socket(socket.AF_UNIX) as server:
         entered.write(given)
         entered.seek(0)
         server.settimeout(PATIENCE)
         server.connect(str(_server()))
-        socket.send_fds(server, [json.dumps(asked).encode()], [entered.fileno(), theirs, theirs])
-        os.close(theirs)
+        socket.send_fds(server, [json.dumps(asked).encode()], [entered.fileno(), *outputs])
+        for one in {*outputs}:
+            os.close(one)
         server.shutdown(socket.SHUT_WR)
-        with os.fdopen(ours, "rb") as output, ThreadPoolExecutor(1) as reader:
-            said = reader.submit(output.read)
-            try:
-                ended = server.recv(4)
-            except TimeoutError:
-                raise AssertionError(f"it hangs: {arguments}") from None
-            assert ended, f"no exit code: {arguments}"
-            return int.from_bytes(ended, "little"), said.result(PATIENCE).decode()
+        try:
+            ended = server.recv(4)
+        except TimeoutError:
+            raise AssertionError(f"it hangs: {arguments}") from None
+    assert ended, f"no exit code: {arguments}"
+    return int.from_bytes(ended, "little")
 
 
 def write_program(file: Path) -> None:
