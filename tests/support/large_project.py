@@ -123,8 +123,11 @@ class LargeProject:
         return Running(self, self.project.command(*arguments or ("apply", "sandbox", "--yes")))
 
     def finish(self, *arguments: str, code: int = 0) -> Ended:
-        """Run a command to its end."""
-        return self.start(*arguments).ended(code)
+        """Run a command to its end, and check that no bug is shown."""
+        ended = self.project.run(*arguments or ("apply", "sandbox", "--yes"), code=code)
+        assert "bug in reconciler" not in ended.said
+        assert "Traceback" not in ended.said
+        return ended
 
     def state(self) -> dict[str, tuple[int, int]]:
         """Return each file of the state with size and time of change, without lock and advisory records."""
