@@ -16,7 +16,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 SPARK = REPOSITORY / ".spark"
 """Where `make spark` installs it."""
-if SPARK.is_dir() and str(SPARK) not in sys.path:
+if (SPARK / ".ready").exists() and str(SPARK) not in sys.path:
     sys.path.append(str(SPARK))
 _SPEC = find_spec("pyspark")
 INSTALLED = bool(_SPEC and shutil.which("java"))
