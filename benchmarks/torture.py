@@ -73,6 +73,11 @@ RUNS = (
         pytest("-s", "tests/unit/members/test_memory_does_not_grow_with_a_query.py"),
         {"QUERY_ROWS": "20000000"},
     ),
+    Run(
+        "spark",
+        pytest("-s", "tests/e2e/test_a_real_spark_cluster_is_an_engine.py", "-k", "same_targets"),
+        {"SPARK_ROWS": "5000000"},
+    ),
     Run("store", ("benchmarks/store.py", "--rounds", "2")),
 )
 
