@@ -304,7 +304,8 @@ class ListHistories(Simulation):
             for slot, holding in resource.slots:
                 end = grace_ends_at(holding, self.world.quiet)
                 quiet = end is None or end <= self.world.clock.now()
-                alone = isinstance(slot, RetiredSlot) or resource.address not in self.world.wishes
+                forgotten = self._called(resource.address) not in self.world.wishes
+                alone = isinstance(slot, RetiredSlot) or forgotten
                 if quiet and alone and holding.segment_id not in self.claimed:
                     found.add(holding.segment_id)
         return found
