@@ -10,10 +10,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from reconciler.core.events import Event, EventSink
 from reconciler.core.model import Address
+
+if TYPE_CHECKING:  # `--help` needs no events
+    from reconciler.core.events import Event
 
 
 class SpanName(StrEnum):
@@ -131,11 +133,15 @@ def _exported(kind: type, value: Value) -> Exported | None:
     return text if _PATTERNS[type(value)].fullmatch(text) else None
 
 
-class Telemetry(EventSink, Protocol):
-    """Receives the spans of a command. Threads share it; the spans of a thread are nested.
+class Telemetry(Protocol):
+    """Receives the spans and events of a command. Threads share it; the spans of a thread are nested.
 
     It never raises, and never waits except in `end`.
     """
+
+    def emit(self, event: "Event") -> None:
+        """Measure what an event states, as an `EventSink`."""
+        ...
 
     def span(self, name: SpanName, attributes: Attributes = NONE) -> AbstractContextManager[None]:
         """Return a context that is a span. An exception that leaves it is exported as its class."""
@@ -157,7 +163,7 @@ class Telemetry(EventSink, Protocol):
 class _Silence:
     """Telemetry that nobody asked for."""
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: "Event") -> None:
         """Drop the event."""
 
     def span(

@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 import duckdb
 
 import reconciler
-from reconciler.core.engine import LOCAL
 from reconciler.core.errors import CancelledError, ConfigurationError, StorageError
 from reconciler.members.spark.cluster import Answer, Cluster, Receiver, Relay, Sender, Task, opened
 from reconciler.members.spark.functions import ANSWER, Each, Pass, Receive, Send
@@ -29,6 +28,8 @@ from reconciler.members.spark.probe import Probe, shared_folder
 from reconciler.members.spark.tasks import columns
 from reconciler.members.spark.workplace import Workplace
 
+LOCAL = "local"
+"""Instead of the URL of a Spark Connect server: Spark on this machine."""
 PORT = 15002
 """Of Spark Connect."""
 REACH = 10.0
