@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -200,6 +200,8 @@ class EchoingServer(ThreadingHTTPServer):
         self.operation = ""
         self.answer: Callable[[Received], tuple[int, object]] = lambda _: (200, {})
         self.repeated = 0
+        self.turn = Lock()
+        """Else a response might repeat what another request sent meanwhile."""
 
     @property
     def url(self) -> str:
@@ -215,6 +217,12 @@ class _Visit(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with self.server.turn:
+            self._respond(content)
+
+    do_GET = do_PATCH = do_POST  # noqa: N815 - the standard library's names
+
+    def _respond(self, content: bytes) -> None:
         self.server.received.listen(self.headers, content)
         path = self.path.partition("?")[0]
         known = {**ASKED, **ENDINGS}
@@ -224,8 +232,6 @@ class _Visit(BaseHTTPRequestHandler):
             self._repeat(*self.server.answer(self.server.received))
         else:
             self._pass_on(content)
-
-    do_GET = do_PATCH = do_POST  # noqa: N815 - the standard library's names
 
     def _repeat(self, status: int, body: object) -> None:
         content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
