@@ -111,8 +111,8 @@ def test_match_rates_are_asked_for_and_known_after_the_next_computation(tmp_path
     project.people(*range(500))
     project.run("apply", "sandbox", "--yes")
     assert "not computed yet" in project.run("status", "sandbox", "--statistics").said
-    advanced = project.run("emulator", "advance", "sandbox", "12h").said
-    assert "the emulator's clock was moved 12 hours ahead" in advanced
+    advanced = project.run("emulator", "advance", "sandbox", "24h").said
+    assert "the emulator's clock was moved 24 hours ahead" in advanced
     said = project.run("status", "sandbox", "--statistics").said
     assert "60%" in said
     assert "usable" in said

@@ -133,7 +133,7 @@ def test_a_failure_before_the_first_call_is_sent(project, receiver):
 def test_drift_and_arrival_are_sent(project, receiver):
     declare(project, more=", kinds: [drift, usable]")
     apply(project, receiver)
-    project.run("emulator", "advance", "sandbox", "12h")
+    project.run("emulator", "advance", "sandbox", "24h")
     project.run("verify", "sandbox", HOOK=receiver.url)
     project.run("verify", "sandbox", HOOK=receiver.url)
     with project.emulator() as emulator:
