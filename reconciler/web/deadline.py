@@ -103,7 +103,7 @@ class _Network(httpcore.NetworkBackend):
 def _addresses(host: str, port: int) -> tuple[str, ...]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a label of the name is empty or too long
         raise httpcore.ConnectError from error
     return tuple(dict.fromkeys(str(one[4][0]) for one in found))
 

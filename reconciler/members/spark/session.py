@@ -138,7 +138,7 @@ def _connected(where: str) -> Iterator[tuple[Any, Callable[[], None]]]:
     url = urlsplit(where)
     try:
         socket.create_connection((url.hostname or "", url.port or PORT), REACH).close()
-    except OSError:
+    except (OSError, UnicodeError):  # UnicodeError: a label of the name is empty or too long
         raise ConfigurationError(
             f"engine.spark: no server answers at {url.hostname}:{url.port or PORT}",
             remedy="start Spark's Connect server there, or check `spark` under `engine`, and the firewall",

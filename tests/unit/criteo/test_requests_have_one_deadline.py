@@ -174,3 +174,9 @@ def test_addresses_of_a_host_share_the_time_for_a_connection(monkeypatch: pytest
             connection.writer().create("1", [], at_once)
     with connected("http://127.0.0.1:9") as connection, pytest.raises(RejectedError):
         connection.writer().create("1", [], at_once)
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.invalid"])
+def test_a_name_that_no_host_can_have_is_no_connection(host: str) -> None:
+    with connected(f"http://{host}") as connection, pytest.raises(RemoteError):
+        connection.writer().create("1", [], at_once)

@@ -47,6 +47,12 @@ def test_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert f"no server answers at 127.0.0.1:{port} →" in refusal(f"sc://127.0.0.1:{port}", tmp_path)
 
 
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example"])
+def test_a_name_that_no_host_can_have(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "find_spec", lambda _: object())
+    assert f"no server answers at {host}:15002 →" in refusal(f"sc://{host}", tmp_path)
+
+
 def test_other_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = ClusterHere()
     prove(cluster, Workplace(tmp_path, tmp_path))
