@@ -47,6 +47,17 @@ def sentence(text: str) -> str:
     return sanitize(text, LONGEST_SENTENCE)
 
 
+def where_they_differ(before: str, after: str, limit: int = LONGEST_SENTENCE) -> tuple[str, str]:
+    """Return two values as safe text. If one is too long, both begin shortly before they differ."""
+    if max(len(before), len(after)) > limit:
+        pairs = enumerate(zip(before, after, strict=False))
+        same = next((index for index, (old, new) in pairs if old != new), min(len(before), len(after)))
+        start = same - limit // 4
+        if start > 0:
+            before, after = (f"…{one[start:]}" for one in (before, after))
+    return sanitize(before, limit), sanitize(after, limit)
+
+
 def quoted(text: str) -> str:
     return f"“{name(text)}”"
 

@@ -8,7 +8,7 @@ from reconciler.core.endpoints import EndpointKind
 from reconciler.core.model import Address
 from reconciler.core.promotion.differences import Difference, DifferenceKind, ValueDifference
 from reconciler.core.promotion.proofs import ProofOf, ProofState
-from reconciler.render.text import name, quoted
+from reconciler.render.text import LONGEST_NAME, name, quoted, where_they_differ
 
 MARKS = {
     DifferenceKind.ADDED: "+",
@@ -76,7 +76,8 @@ def _value(one: ValueDifference) -> str:
     own = " (on purpose)" if one.own else ""
     if not (one.before or one.after):
         return f"{one.path} differs{own}"
-    return f"{one.path}: {_side(one.before)} → {_side(one.after)}{own}"
+    before, after = where_they_differ(one.before, one.after, LONGEST_NAME)
+    return f"{one.path}: {_side(before)} → {_side(after)}{own}"
 
 
 def _side(value: str) -> str:

@@ -67,7 +67,7 @@ from reconciler.render.document.statements import (
     WaitsUntil,
 )
 from reconciler.render.numbers import NumberFormat
-from reconciler.render.text import name, sentence
+from reconciler.render.text import name, sentence, where_they_differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def with_relaxed_guards(row: Row, said: Iterable[str]) -> Row:
 
 def with_definition(row: Row, changed: Iterable[PartChange]) -> Row:
     """Which parts of its definition changed since it was applied."""
-    parts = tuple(Part(name(one.path), sentence(one.before), sentence(one.after)) for one in changed)
+    parts = tuple(Part(name(one.path), *where_they_differ(one.before, one.after)) for one in changed)
     return replace(row, definition=parts)
 
 

@@ -6,7 +6,7 @@ from reconciler.core.model import Address
 from reconciler.core.promotion.differences import Difference, ValueDifference
 from reconciler.core.promotion.proofs import ProofOf
 from reconciler.render.json.values import Json, code, time
-from reconciler.render.text import name
+from reconciler.render.text import LONGEST_NAME, name, where_they_differ
 
 
 def diff_values(
@@ -33,11 +33,12 @@ def difference_values(differences: Iterable[Difference], proofs: Mapping[Address
 
 
 def _value(one: ValueDifference) -> Json:
+    before, after = where_they_differ(one.before, one.after, LONGEST_NAME)
     return {
         "part": one.part.value,
         "path": name(one.path),
-        "before": name(one.before) or None,
-        "after": name(one.after) or None,
+        "before": before or None,
+        "after": after or None,
         "on_purpose": one.own,
     }
 
