@@ -199,7 +199,8 @@ class Query:
     """A query whose rows are a source. `connection` is the name of a Connection, which `leads_to` a database.
 
     `table` is the table that `sql` reads as a whole; "" if the manifest has a query. `freshness` is a query
-    for the time of the newest row; "" if the manifest has none.
+    for the time of the newest row; "" if the manifest has none. `place` is where `sql` begins, in a
+    manifest or in a file of SQL. `written` is `sql` as it is there, and `freshness_written` is `freshness`.
     """
 
     connection: str
@@ -208,7 +209,9 @@ class Query:
     leads_to: str = ""
     table: str = ""
     place: SourceLocation = SourceLocation("", 0, 0)
+    written: str = ""
     freshness_place: SourceLocation = SourceLocation("", 0, 0)
+    freshness_written: str = ""
 
 
 class PartitionType(StrEnum):

@@ -28,7 +28,6 @@ from reconciler.core.model import (
     Partition,
     PartitionType,
     PersonalData,
-    Query,
     RepairMode,
     Retention,
     Seat,
@@ -45,6 +44,7 @@ from reconciler.manifests.connections import connection
 from reconciler.manifests.countries import PHONE, countries
 from reconciler.manifests.durations import duration
 from reconciler.manifests.index import LIMITS, ManifestIndex, guards, share
+from reconciler.manifests.queries import query, rows_key
 from reconciler.manifests.syntax.nodes import ManifestDocument, PathStep
 
 ALL_PARTS = "all"
@@ -242,10 +242,10 @@ def _audience(
             pinned=source.get("pinned", False),
             root=root,
             sample_rows=environment.sample_rows,
-            place=document.place("source", *_rows_key(source)),
+            place=document.place("source", *rows_key(source)),
             where_place=document.place("source", "where"),
             where_written=document.written("source", "where"),
-            query=None if "files" in source else _query(document, inventory),
+            query=None if "files" in source else query(document, inventory),
             partitions=tuple(
                 Partition(column, PartitionType(kind))
                 for column, kind in source.get("partitions", {}).items()
@@ -263,30 +263,6 @@ def _audience(
         paused=environment.paused or value.get("paused", False),
         protected=value.get("protect", False),
         suppression_lists=environment.suppression_lists,
-    )
-
-
-def _rows_key(source: dict[str, Any]) -> tuple[str, ...]:
-    """Return the path of what names the rows of a source."""
-    if "files" in source:
-        return ("files",)
-    return ("table",) if "table" in source else ("query", "sql")
-
-
-def _query(document: ManifestDocument, inventory: ManifestIndex) -> Query:
-    """Return a query as it is declared, or the query of a whole table."""
-    source = document.value("source")
-    table = source.get("table", "")
-    path = ("source",) if table else ("source", "query")
-    value = document.value(*path)
-    return Query(
-        connection=value["connection"],
-        sql=f"SELECT * FROM {table}" if table else value["sql"],
-        freshness=value.get("freshness", ""),
-        leads_to=connection(inventory.named["Connection"][value["connection"]]).leads_to,
-        table=table,
-        place=document.place("source", *_rows_key(source)),
-        freshness_place=document.place(*path, "freshness"),
     )
 
 

@@ -6,6 +6,7 @@ Paths are relative to the root of the repository, as in CODEOWNERS. The project 
 from collections.abc import Iterator
 from pathlib import Path
 
+from reconciler.manifests import sql_files
 from reconciler.manifests.index import ManifestIndex
 from reconciler.manifests.load import declared
 from reconciler.manifests.project import environments, within_repository
@@ -44,5 +45,7 @@ def _reserved(inventory: ManifestIndex) -> Iterator[str]:
     for audience in inventory.declared["Audience"]:
         if reserved.intersection(name for _, name in audience.texts("destinations")):
             yield audience.file
+            if file := sql_files.path_of(audience):
+                yield file
     for kind in inventory.declared.keys() - _SHARED:
         yield from (document.file for document in inventory.declared[kind])

@@ -1,7 +1,7 @@
 """The documents of one environment, by kind and name."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.core.model import Guards
@@ -14,23 +14,31 @@ class ManifestIndex:
     """`complete` is False when a document was lost, and with it perhaps a name that others refer to.
 
     `declared` holds all documents by kind, `named` by kind and name: of two with one name, the first.
-    What a schema refuses is already taken out of them.
+    What a schema refuses is already taken out of them. `statements` are the texts of files of SQL, by path.
     """
 
     environment: str
     complete: bool
     declared: dict[str, list[ManifestDocument]]
     named: dict[str, dict[str, ManifestDocument]]
+    statements: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, environment: str, documents: list[ManifestDocument], *, complete: bool) -> "ManifestIndex":
+    def of(
+        cls,
+        environment: str,
+        documents: list[ManifestDocument],
+        statements: Mapping[str, str],
+        *,
+        complete: bool,
+    ) -> "ManifestIndex":
         declared: dict[str, list[ManifestDocument]] = {kind: [] for kind in KINDS}
         named: dict[str, dict[str, ManifestDocument]] = {kind: {} for kind in KINDS}
         for document in documents:
             declared[document.kind].append(document)
             if document.name:
                 named[document.kind].setdefault(document.name, document)
-        return cls(environment, complete, declared, named)
+        return cls(environment, complete, declared, named, statements)
 
     @property
     def home(self) -> ManifestDocument | None:

@@ -9,7 +9,7 @@ from reconciler.core.api_versions import SUPPORT
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.promotion.gates import NOTHING_PROMOTED
-from reconciler.manifests import countries, project
+from reconciler.manifests import countries, project, sql_files
 from reconciler.manifests.build import build
 from reconciler.manifests.checks import (
     adoptions,
@@ -72,8 +72,9 @@ def _declared(root: Path, environment: str) -> tuple[list[Issue], ManifestIndex]
     reading = read(root, project.files(root, environment))
     flaws, documents = check_documents(reading)
     complete = reading.complete and len(documents) == len(reading.documents)
-    inventory = ManifestIndex.of(environment, documents, complete=complete)
-    flaws += (*links.check(inventory), *countries.check(inventory), *naming.check(inventory))
+    statements, unread = sql_files.read(root, documents)
+    inventory = ManifestIndex.of(environment, documents, statements, complete=complete)
+    flaws += (*unread, *links.check(inventory), *countries.check(inventory), *naming.check(inventory))
     flaws += (
         *lifecycle.check(inventory),
         *adoptions.check(inventory),
@@ -101,6 +102,7 @@ def _built(
         *notes,
         *links.notes(inventory),
         *queries.notes(inventory),
+        *sql_files.notes(inventory, project.sql_files(root, inventory.environment)),
     )
     built = build(inventory, data_root, noted, placeholders(inventory))
     record = promotion_record(root, inventory.environment)

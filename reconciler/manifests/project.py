@@ -1,6 +1,7 @@
 """The location of a project, its environments, and the files of each."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from reconciler.core.errors import ConfigurationError
@@ -46,11 +47,20 @@ def files(root: Path, environment: str) -> list[str]:
     if environment not in known:
         remedy = choices(environment, known, call="environments here")
         raise ConfigurationError("there is no environment of that name", remedy=remedy)
+    return _found(root, environment, is_manifest)
+
+
+def sql_files(root: Path, environment: str) -> list[str]:
+    """All files of SQL of an environment, as `files` returns manifests."""
+    return _found(root, environment, is_sql)
+
+
+def _found(root: Path, environment: str, wanted: Callable[[str], bool]) -> list[str]:
     found: list[str] = []
     for folder, folders, names in os.walk(root / _FOLDER / environment):
         folders[:] = [name for name in folders if not name.startswith(".")]
         within = Path(folder).relative_to(root).as_posix()
-        found += [f"{within}/{name}" for name in names if is_manifest(name)]
+        found += [f"{within}/{name}" for name in names if wanted(name)]
     return sorted(found)
 
 
@@ -62,3 +72,13 @@ def home(environment: str) -> str:
 def is_manifest(name: str) -> bool:
     """Return whether a file of this name is read as a manifest."""
     return not name.startswith(".") and name.lower().endswith((".yaml", ".yml"))
+
+
+def is_sql(name: str) -> bool:
+    """Return whether a file of this name may contain the query of an audience."""
+    return not name.startswith(".") and name.endswith(".sql")
+
+
+def is_read(name: str) -> bool:
+    """Return whether a file of this name is a manifest, or may be read for one."""
+    return is_manifest(name) or is_sql(name)

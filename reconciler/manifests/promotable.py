@@ -1,4 +1,4 @@
-"""Which files of an environment promotion carries: by the kinds of their documents, not by their names."""
+"""Which files of an environment promotion carries: manifests by the kinds of their documents, and all SQL."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.manifests.project import is_manifest
+from reconciler.manifests.project import is_manifest, is_sql
+from reconciler.manifests.sql_files import path_of
 from reconciler.manifests.suggestions import choices
 from reconciler.manifests.syntax.files import decode
 from reconciler.manifests.syntax.nodes import findings
@@ -15,9 +16,13 @@ BOUND = frozenset({"Environment", "Credential", "Connection", "Override", "Adopt
 """Kinds that belong to one environment. All other kinds are promoted."""
 
 
+QUERY = "Query"
+"""The kind of what a file of SQL is to an audience that names it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A document of a file that can be promoted."""
+    """A document of a file that can be promoted. A `QUERY` has the name of its audience."""
 
     kind: str
     name: str
@@ -34,15 +39,17 @@ Promotable = Mapping[str, tuple[Named, ...]]
 
 
 def promotable(contents: Mapping[str, bytes], folder: str) -> dict[str, tuple[Named, ...]]:
-    """Return the files with kinds that are promoted. `contents` are the files of one environment.
+    """Return the files that are promoted. `contents` are the files of one environment.
 
     ConfigurationError for each file that is not YAML, and for each that mixes these kinds with others.
     """
     found: dict[str, tuple[Named, ...]] = {}
+    queries: dict[str, list[Named]] = {
+        path: [] for path in sorted(contents) if _is_visible(path) and is_sql(path)
+    }
     flaws: list[Finding] = []
     for path, content in sorted(contents.items()):
-        parts = PurePosixPath(path).parts
-        if any(part.startswith(".") for part in parts) or not is_manifest(parts[-1]):
+        if not _is_visible(path) or not is_manifest(path):
             continue
         reading = decode(content, f"{folder}/{path}")
         flaws += findings(reading.flaws)
@@ -51,15 +58,22 @@ def promotable(contents: Mapping[str, bytes], folder: str) -> dict[str, tuple[Na
             flaws.append(_mixed(f"{folder}/{path}", kinds))
         elif not kinds & BOUND:
             found[path] = tuple(Named(one.kind, one.name) for one in reading.documents)
+            for one in reading.documents:
+                queries.get(path_of(one).removeprefix(f"{folder}/"), []).append(Named(QUERY, one.name))
     if flaws:
         raise ConfigurationError(f"{folder} cannot be promoted from or to", findings=flaws)
-    return found
+    return found | {path: tuple(named) for path, named in queries.items()}
 
 
-def select(selectors: Sequence[str], known: Sequence[Promotable]) -> frozenset[str]:
+def _is_visible(path: str) -> bool:
+    return not any(part.startswith(".") for part in PurePosixPath(path).parts)
+
+
+def select(selectors: Sequence[str], known: Sequence[Promotable], changed: frozenset[str]) -> frozenset[str]:
     """Return the paths that selectors choose in any of `known`; all paths without a selector.
 
     A selector is the name of an audience or a destination, an address, a path, or a pattern of one of these.
+    A manifest brings the files of SQL that it names, if they are among the `changed` paths.
     ConfigurationError for a selector that chooses nothing, and for a file with other documents.
     """
     paths = {path for files in known for path in files}
@@ -69,9 +83,12 @@ def select(selectors: Sequence[str], known: Sequence[Promotable]) -> frozenset[s
     chosen = {path for path in paths if any(_chosen(selectors, path, files.get(path, ())) for files in known)}
     for files in known:
         flaws += _shared(selectors, files, chosen)
+    brought = (_named_by(chosen, known) & changed) - chosen
+    for files in known:
+        flaws += _asked_by_others(files, chosen, brought)
     if flaws:
         raise ConfigurationError("--only does not choose whole files", findings=list(dict.fromkeys(flaws)))
-    return frozenset(chosen)
+    return frozenset(chosen | brought)
 
 
 def _mixed(where: str, kinds: set[str]) -> Finding:
@@ -88,7 +105,9 @@ def _by_path(selectors: Sequence[str], path: str) -> bool:
 
 
 def _chosen(selectors: Sequence[str], path: str, documents: Sequence[Named]) -> bool:
-    return _by_path(selectors, path) or any(one.matches(by) for one in documents for by in selectors)
+    """Return whether a selector chooses a path; a file of SQL comes with its manifest."""
+    named = () if is_sql(path) else documents
+    return _by_path(selectors, path) or any(one.matches(by) for one in named for by in selectors)
 
 
 def _unknown(selectors: Sequence[str], known: Sequence[Promotable]) -> Iterator[Finding]:
@@ -105,10 +124,40 @@ def _unknown(selectors: Sequence[str], known: Sequence[Promotable]) -> Iterator[
 
 def _shared(selectors: Sequence[str], files: Promotable, chosen: set[str]) -> Iterator[Finding]:
     for path in sorted(chosen & files.keys()):
+        if is_sql(path):
+            continue
         others = [one.name for one in files[path] if not any(one.matches(by) for by in selectors)]
         if others and not _by_path(selectors, path):
             yield Finding(
                 path,
                 f"the file also has {', '.join(others[:3])}{' and others' if len(others) > 3 else ''}",
                 f"promote the whole file with `--only {path}`, or move the document to a file of its own",
+            )
+
+
+def _named_by(chosen: set[str], known: Sequence[Promotable]) -> set[str]:
+    """Return the files of SQL that chosen manifests name."""
+    return {
+        path
+        for files in known
+        for path, named in files.items()
+        if is_sql(path) and not _queries_of(chosen, files).isdisjoint(named)
+    }
+
+
+def _queries_of(chosen: set[str], files: Promotable) -> set[Named]:
+    """Return what files of SQL are to the audiences of chosen manifests."""
+    return {Named(QUERY, one.name) for path in chosen & files.keys() for one in files[path]}
+
+
+def _asked_by_others(files: Promotable, chosen: set[str], brought: set[str]) -> Iterator[Finding]:
+    """Yield a finding for each file of SQL that an audience names which is not promoted."""
+    ours = _queries_of(chosen, files)
+    for path in sorted(brought & files.keys()):
+        if others := [one.name for one in files[path] if one not in ours]:
+            yield Finding(
+                path,
+                f"the query in this file is also that of {', '.join(others[:3])}"
+                f"{' and others' if len(others) > 3 else ''}",
+                f"promote them together with `--only {others[0]}`",
             )

@@ -53,7 +53,7 @@ class Checker:
             trees = where.parsed(cursor, sources, today)
             found = [where.parse(cursor, one, None, today, trees) for one in sources]
             refused = [*self._refused(cursor, sources, today)]
-        return (*refused, *(one for one in found if isinstance(one, Finding)))
+        return (*dict.fromkeys(refused), *(one for one in found if isinstance(one, Finding)))
 
     def _refused(
         self, cursor: duckdb.DuckDBPyConnection, sources: Sequence[Source], today: date

@@ -115,7 +115,11 @@ def prepare(root: Path, request: PromotionRequest, known: KnownProofs | None) ->
     commit, tree = origin(git, source, request.branch)
     last = last_lock(git, target, request.source)
     trees = _Trees(last_promoted(git, last, target), manifests_of(git, target), manifests_of(git, source))
-    selected = select(request.only, [one.documents for one in (trees.theirs, trees.base, trees.ours)])
+    selected = select(
+        request.only,
+        [one.documents for one in (trees.theirs, trees.base, trees.ours)],
+        trees.base.changed_in(trees.theirs),
+    )
     promoted = _promoted(trees, selected)
     sides = (trees.base, trees.ours, promoted)
     paths = common_paths(*(one.documents for one in sides))

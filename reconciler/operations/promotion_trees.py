@@ -13,7 +13,7 @@ from reconciler.git.program import Git
 from reconciler.git.trees import REGULAR, Tree, TreeFile, read_blobs
 from reconciler.git.worktree import Folder
 from reconciler.manifests.load import load_without_sources
-from reconciler.manifests.project import environments, is_manifest, within_repository
+from reconciler.manifests.project import environments, is_read, is_sql, within_repository
 from reconciler.manifests.promotable import Named, Promotable, promotable
 from reconciler.manifests.promotion_lock import record_in
 from reconciler.manifests.suggestions import choices
@@ -28,6 +28,11 @@ class Manifests:
     files: Tree
     documents: Promotable
     others: Tree
+
+    def changed_in(self, new: "Manifests") -> frozenset[str]:
+        """Return the paths whose content is another one in `new`, and those that only one of both has."""
+        before, after = ({(path, file.blob) for path, file in one.files.items()} for one in (self, new))
+        return frozenset(path for path, _ in before ^ after)
 
 
 def environment_folder(git: Git, root: Path, name: str) -> Folder:
@@ -82,7 +87,7 @@ def origin(git: Git, source: Folder, branch: str) -> tuple[str, str]:
 def manifests_of(git: Git, folder: Folder, commit: str = "HEAD") -> Manifests:
     """Return the files of an environment. ConfigurationError for a file that cannot be promoted."""
     found = folder.files(commit)
-    linked = [path for path, file in found.items() if is_manifest(path) and file.mode not in REGULAR]
+    linked = [path for path, file in found.items() if is_read(path) and file.mode not in REGULAR]
     if linked:
         flaws = [
             Finding(f"{folder.path}/{path}", "this is a link, and no file", "put a file here")
@@ -143,7 +148,11 @@ def promoted_definitions(git: Git, promoted: Manifests, source: Manifests, name:
     documents. ConfigurationError if the definitions are invalid.
     """
     known = {one for documents in promoted.documents.values() for one in documents}
-    others = {path: file for path, file in source.files.items() if known.isdisjoint(source.documents[path])}
+    others = {
+        path: file
+        for path, file in source.files.items()
+        if is_sql(path) or known.isdisjoint(source.documents[path])
+    }
     found = load_files(git, {**source.others, **others, **promoted.files}, name)
     segments = [one for one in found.segments if Named("Audience", one.address.audience) in known]
     return replace(found, segments=tuple(segments))
@@ -151,7 +160,7 @@ def promoted_definitions(git: Git, promoted: Manifests, source: Manifests, name:
 
 def load_files(git: Git, files: Tree, name: str) -> DesiredState:
     """Return what manifests of git declare for the environment `name`. Files outside of git do not count."""
-    wanted = {path: file for path, file in files.items() if is_manifest(path) or path == LOCK_FILE}
+    wanted = {path: file for path, file in files.items() if is_read(path) or path == LOCK_FILE}
     contents = read_blobs(git, sorted({file.blob for file in wanted.values()}))
     with tempfile.TemporaryDirectory(prefix="reconciler-promotion-") as folder:
         for path, file in wanted.items():
@@ -162,7 +171,7 @@ def load_files(git: Git, files: Tree, name: str) -> DesiredState:
 
 
 def _texts(git: Git, files: Tree) -> Mapping[str, bytes]:
-    """Return the contents of manifests by path, as far as git has them."""
-    wanted = {path: file.blob for path, file in files.items() if is_manifest(path)}
+    """Return the contents of manifests and files of SQL by path, as far as git has them."""
+    wanted = {path: file.blob for path, file in files.items() if is_read(path)}
     contents = read_blobs(git, sorted(set(wanted.values())))
     return {path: contents[blob] for path, blob in wanted.items() if blob in contents}

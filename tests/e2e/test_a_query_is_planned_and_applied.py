@@ -92,6 +92,29 @@ def test_a_query_that_writes_is_found_without_the_database(tmp_path: Path) -> No
     assert "the statement does more than read" in project.run("validate", "sandbox", code=3).said
 
 
+def test_a_file_that_changes_is_a_changed_definition(tmp_path: Path) -> None:
+    project = made(tmp_path)
+    folder = tmp_path / "environments" / "sandbox"
+    buyers, sql = folder / "buyers.yaml", folder / "buyers.sql"
+    inline = "sql: SELECT email, id FROM customers"
+    buyers.write_text(buyers.read_text().replace(inline, "file: buyers.sql"))
+    sql.write_text("SELECT email, id FROM customers\n")
+    project.run("plan", "sandbox", "--out", "plan.json")
+    sql.write_text("SELECT email, id\nFROM customers\nWHERE day < :today\n")
+    refused = project.run("apply", "sandbox", "--yes", "--approved", "plan.json", code=6).said
+    assert "email/buyers: its definition is not the approved one" in " ".join(refused.split())
+    assert not project.writes()
+    project.run("apply", "sandbox", "--yes")
+    sql.write_text("SELECT email, id FROM customers WHERE day > '2020'\n")
+    project.run("apply", "sandbox", "--yes", "--members-only", code=6)
+    planned = " ".join(project.run("plan", "sandbox").said.split())
+    assert "WHERE day < :today” → “SELECT email, id FROM customers WHERE day >" in planned
+    sql.write_text("SELECT email, id\nFROM customer\nWHERE (day\n")
+    assert "environments/sandbox/buyers.sql:3:8: crm: this is not a statement" in "".join(
+        project.run("validate", "sandbox", code=3).said.split("\n")
+    )
+
+
 def test_nothing_of_it_is_loaded_without_a_query(tmp_path: Path) -> None:
     project = Project.make(tmp_path)
     project.people(1)

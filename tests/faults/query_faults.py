@@ -31,6 +31,18 @@ def queries(
     return query
 
 
+def in_a_file(text: str | None) -> Callable[[World], object]:
+    """Let the audience name a file with this text; None for a file that is missing."""
+
+    def query(world: World) -> None:
+        queries()(world)
+        world.edit("buyers.yaml", f'sql: "{SQL}"', "file: buyers.sql")
+        if text is not None:
+            (world.manifests / "buyers.sql").write_text(text)
+
+    return query
+
+
 QUERIES = Group(
     "Queries",
     "A query is one statement that reads. Messages contain the code of the database, never its text.",
@@ -41,6 +53,27 @@ QUERIES = Group(
             BLOCKED,
             "crm: the statement does more than read",
             "write one SELECT statement",
+        ),
+        Case(
+            "a query in a file has a mistake",
+            in_a_file("SELECT email, id\nFROM customers\nWHERE (loaded_at"),
+            BLOCKED,
+            "environments/sandbox/buyers.sql:3:8: crm: this is not a statement of this database's SQL",
+            "try it in the database's own client",
+        ),
+        Case(
+            "the file of a query is missing",
+            in_a_file(None),
+            INVALID,
+            "there is no such file",
+            "create it, or correct the path, which begins at the folder of this manifest",
+        ),
+        Case(
+            "the file of a query has a control character",
+            in_a_file("SELECT email, id \0 FROM customers"),
+            INVALID,
+            "environments/sandbox/buyers.sql:1:18: a control character (U+0000)",
+            "remove it",
         ),
         Case(
             "a query has two statements",

@@ -118,6 +118,17 @@ def queried(
     return InvalidInput(3, corrupt, (*SOURCES, ("validate", "sandbox", "--online")))
 
 
+def filed(sql: str) -> InvalidInput:
+    """Replace the source by a query in a file."""
+
+    def corrupt(runner: LeakRunner) -> None:
+        queried("SELECT 1").corrupt(runner)
+        edit(runner, BUYERS, 'sql: "SELECT 1"', "file: buyers.sql")
+        (runner.folder / "environments" / "sandbox" / "buyers.sql").write_text(sql)
+
+    return InvalidInput(3, corrupt, SOURCES)
+
+
 def typed(*arguments: str, code: int = 64) -> InvalidInput:
     return InvalidInput(code, lambda _: None, (arguments,))
 
@@ -227,6 +238,9 @@ REFUSALS: Mapping[str, InvalidInput] = {
         "SELECT email, CAST(email AS INTEGER) AS id, phone FROM customers", "duckdb"
     ),
     "a query of a customer": queried(f"SELECT email, id FROM customers WHERE {PERSON.customer} IN (x)"),
+    "a file of SQL that names people": filed(
+        f"SELECT email\nFROM customers\n'{PERSON.email}' {PERSON.phone}"
+    ),
     "a query whose column is a customer": queried(f"SELECT email AS c{PERSON.customer} FROM customers"),
     "a database that holds people and no tables": queried("SELECT email FROM crm", "sqlite", _rewritten),
     # manifests

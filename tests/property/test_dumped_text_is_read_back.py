@@ -20,7 +20,7 @@ from reconciler.manifests.syntax.nodes import ManifestDocument, findings
 pytestmark = pytest.mark.promise("refused-early")
 
 _, DECLARED = check_documents(parse("---\n".join(FILES.values()), "all.yaml"))
-INDEX = ManifestIndex.of("sandbox", DECLARED, complete=True)
+INDEX = ManifestIndex.of("sandbox", DECLARED, {}, complete=True)
 MAPPINGS = [
     "- a",
     "a: b",

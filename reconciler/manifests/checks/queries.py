@@ -1,6 +1,7 @@
 """Sources that are queries, and the databases that they are asked of."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from reconciler.core.database import Driver, TlsMode
 from reconciler.manifests.index import ManifestIndex
@@ -52,6 +53,7 @@ def _source(inventory: ManifestIndex, audience: ManifestDocument) -> Iterator[Is
             if one in source:
                 remedy = "move it into `query`, or remove it"
                 yield _flaw(audience, ("source", one), f"`{one}` of a source goes with `table`", remedy)
+    yield from _statement(audience, source.get("query"))
     path = _asked(audience)
     if path and isinstance(asked := audience.value(*path), dict):
         yield from _connected(inventory, audience, path)
@@ -59,6 +61,12 @@ def _source(inventory: ManifestIndex, audience: ManifestDocument) -> Iterator[Is
             problem = f"`maxAge` needs a time, and the {kinds[-1]} has no `freshness`"
             remedy = "add `freshness:`, such as SELECT max(loaded_at) FROM customers"
             yield _flaw(audience, ("source", "maxAge"), problem, remedy)
+
+
+def _statement(audience: ManifestDocument, query: Any) -> Iterator[Issue]:
+    if isinstance(query, dict) and {"sql", "file"} <= query.keys():
+        remedy = "keep one of the two"
+        yield _flaw(audience, ("source", "query", "sql"), "`query` has `sql` and `file`", remedy)
 
 
 def _asked(audience: ManifestDocument) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def _shared(url: str, others: str) -> str:
 def _state(root: Path, environment: str) -> tuple[str, SourceLocation] | None:
     """Return the normalised state URL and its position in the manifests; None if it is unknown."""
     _, documents = check_documents(read(root, [home(environment)]))
-    written = ManifestIndex.of(environment, documents, complete=True).home
+    written = ManifestIndex.of(environment, documents, {}, complete=True).home
     url = written.value("state", "url") if written else None
     if not written or not isinstance(url, str):
         return None

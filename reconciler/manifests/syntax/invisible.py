@@ -8,7 +8,7 @@ from reconciler.manifests.syntax.errors import position
 from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument, Node
 
 _LINES = frozenset({"title", "namePrefix", "nameSuffix"})
-_TEXTS = frozenset({"description", "where"})
+_TEXTS = frozenset({"description", "where", "sql", "freshness"})
 _NAMES = _LINES | _TEXTS
 _CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Controls, marks of direction and width, halves of characters, private characters, separators."""
@@ -19,6 +19,7 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800
 _BROKEN_LINES = frozenset(map(chr, (*range(0x20), 0x7F, 0x85, 0x2028, 0x2029)))
 """The schema refuses these in what is one line."""
 _LAYOUT = frozenset("\t\n")
+REMOVE_IT = "remove it: reviewers can't see it"
 
 
 def invisible_characters(document: ManifestDocument, name: str, node: Node) -> Iterator[Issue]:
@@ -35,16 +36,16 @@ def is_invisible(character: str) -> bool:
     return unicodedata.category(character) in _CATEGORIES or character in _BLANK
 
 
-def _issue(document: ManifestDocument, name: str, node: Node, character: str) -> Issue:
+def described(character: str) -> str:
+    """Return the name and the code of an invisible character."""
     code = f"U+{ord(character):04X}"
     called = unicodedata.name(character, "")
-    described = f"{called} ({code})" if called else f"{code}, which has no name"
-    return Issue(
-        _place(document, node, character),
-        IssueRank.TRAP,
-        f"an invisible character in `{name}`: {described}",
-        "remove it: reviewers can't see it, and neither can people at Criteo",
-    )
+    return f"{called} ({code})" if called else f"{code}, which has no name"
+
+
+def _issue(document: ManifestDocument, name: str, node: Node, character: str) -> Issue:
+    problem = f"an invisible character in `{name}`: {described(character)}"
+    return Issue(_place(document, node, character), IssueRank.TRAP, problem, REMOVE_IT)
 
 
 def _place(document: ManifestDocument, node: Node, character: str) -> SourceLocation:

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import pairwise
 
 from sqlglot import Dialect, exp
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from reconciler.core.database import Driver
@@ -59,22 +59,24 @@ def guarded(sql: str, driver: Driver) -> Statement:
     try:
         tokens = dialect.tokenize(sql)
         found = [one for one in dialect.parser().parse(tokens, sql) if one is not None]
+    except ParseError as error:
+        raise QueryError(QueryProblem.UNPARSED, index=_index(error, tokens)) from None
     except (SqlglotError, RecursionError, ValueError):
         raise QueryError(QueryProblem.UNPARSED) from None
-    if KINDS[driver].runs_comments and any(map(_is_run, tokens)):
-        raise QueryError(QueryProblem.COMMENT)
+    if KINDS[driver].runs_comments and (run := next(filter(_is_run, tokens), None)):
+        raise QueryError(QueryProblem.COMMENT, index=run.start)
     statements = [one for one in found if not isinstance(one, exp.Semicolon)]
     if not statements:
         raise QueryError(QueryProblem.EMPTY)
+    end = next((one.start for one in tokens if one.token_type is TokenType.SEMICOLON), len(sql))
     if len(statements) > 1:
-        raise QueryError(QueryProblem.SEVERAL)
+        raise QueryError(QueryProblem.SEVERAL, index=end)
     [tree] = statements
-    _refuse_writing(tree)
+    _refuse_writing(tree, tokens[0].start)
     spots = tuple(_spots(sql, tokens))
     parameters = list(tree.find_all(exp.Placeholder, exp.Parameter, exp.SessionParameter))
     if len(parameters) != len(spots) or any(one.name != _TODAY for one in parameters):
         raise QueryError(QueryProblem.PARAMETER)
-    end = next((one.start for one in tokens if one.token_type is TokenType.SEMICOLON), len(sql))
     return Statement(sql[:end].rstrip(), spots, tuple(_tables(tree, dialect)))
 
 
@@ -83,11 +85,27 @@ def _is_run(token: Token) -> bool:
     return token.token_type is TokenType.HINT or any(one.startswith(("!", "M!")) for one in token.comments)
 
 
-def _refuse_writing(tree: exp.Expr) -> None:
-    if not isinstance(tree, exp.Query) or next(tree.find_all(*_WRITING), None) is not None:
-        raise QueryError(QueryProblem.WRITES)
-    if any(one.name.lower() in _ACTING_NAMES for one in tree.find_all(exp.Func)):
-        raise QueryError(QueryProblem.ACTS)
+def _refuse_writing(tree: exp.Expr, start: int) -> None:
+    """Raise QueryError for a statement that begins at `start`."""
+    if not isinstance(tree, exp.Query):
+        raise QueryError(QueryProblem.WRITES, index=start)
+    if writing := next(tree.find_all(*_WRITING), None):
+        raise QueryError(QueryProblem.WRITES, index=_start(writing, start))
+    for one in tree.find_all(exp.Func):
+        if one.name.lower() in _ACTING_NAMES:
+            raise QueryError(QueryProblem.ACTS, index=_start(one, start))
+
+
+def _start(node: exp.Expr, otherwise: int) -> int:
+    """Return where a part of a statement begins, as far as its names show it."""
+    return min((one.meta["start"] for one in node.walk() if "start" in one.meta), default=otherwise)
+
+
+def _index(error: ParseError, tokens: list[Token]) -> int | None:
+    """Return where the token begins that ends where the parser failed."""
+    found = error.errors[0] if error.errors else {}
+    ends = (found.get("line"), found.get("col"))
+    return next((one.start for one in tokens if (one.line, one.col) == ends), None)
 
 
 def _spots(sql: str, tokens: list[Token]) -> Iterator[int]:

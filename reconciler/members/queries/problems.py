@@ -76,12 +76,14 @@ class QueryProblem(Enum):
 class QueryError(Exception):
     """A query that can't be used. `code` is the database's own code for it, "" if it has none.
 
-    `limit` is the number that was exceeded; 0 if none was.
+    `limit` is the number that was exceeded; 0 if none was. `index` is where the statement is wrong; None if
+    that is unknown.
     """
 
     problem: QueryProblem
     code: str = ""
     limit: int = 0
+    index: int | None = None
 
     def finding(self, place: SourceLocation, connection: str) -> Finding:
         """Return what a user reads. SQLSTATE and SQLite's codes hold no values."""

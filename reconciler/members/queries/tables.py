@@ -17,6 +17,7 @@ import duckdb
 
 from reconciler.core.errors import AuthenticationError, ConfigurationError, Finding
 from reconciler.core.model import Query, SourceLocation
+from reconciler.core.value_location import place_within
 from reconciler.disk.private_dir import private_directory
 from reconciler.members.database import is_ours, literal, name, number
 from reconciler.members.described import parquet_table, unique
@@ -146,12 +147,16 @@ def _guard(databases: Databases, query: Query) -> None:
         raise _refused([error.finding(query.place, query.connection)]) from None
     from reconciler.members.queries.guard import guarded
 
-    for sql, place in ((query.sql, query.place), (query.freshness, query.freshness_place)):
+    for sql, place, written in (
+        (query.sql, query.place, query.written),
+        (query.freshness, query.freshness_place, query.freshness_written),
+    ):
         try:
             if sql:
                 guarded(sql, driver)
         except QueryError as error:
-            findings.append(error.finding(place, query.connection))
+            at = place if error.index is None else place_within(place, written, sql, error.index)
+            findings.append(error.finding(at, query.connection))
     if findings:
         raise _refused(findings)
 

@@ -93,6 +93,23 @@ def test_a_statement_that_does_more_than_read_is_refused(sql: str, problem: Quer
 
 
 @pytest.mark.parametrize(
+    ("sql", "wrong"),
+    [
+        ("SELECT a\n FROM b WHER c d", "c d"),
+        ("SELECT 'é'\n;\n SELECT 2", ";\n"),
+        ("-- all\nDELETE FROM b", "DELETE"),
+        ("SELECT a\nINTO c FROM b", "c FROM"),
+        ("SELECT a,\n  pg_sleep(1) FROM b", "pg_sleep"),
+        ("WITH a AS (\n DELETE FROM b RETURNING *) SELECT * FROM a", "b RET"),
+    ],
+)
+def test_a_mistake_has_a_position(sql: str, wrong: str) -> None:
+    with pytest.raises(QueryError) as refused:
+        guarded(sql, Driver.POSTGRESQL)
+    assert refused.value.index == sql.index(wrong)
+
+
+@pytest.mark.parametrize(
     ("sql", "problem"),
     [
         ("SELECT 1 /*! INTO OUTFILE 'x' */", QueryProblem.COMMENT),
