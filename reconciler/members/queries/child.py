@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ class ChildRows:
         import pyarrow
 
         with contextlib.suppress(pyarrow.ArrowInvalid, OSError):
-            for batch in pyarrow.ipc.open_stream(_output(child)):
+            for batch in pyarrow.ipc.open_stream(output(child)):
                 self.limits.check()
                 yield _typed(batch, schema)
         if child.wait():
@@ -65,15 +65,8 @@ class ChildRows:
 
     @contextlib.contextmanager
     def _started(self, end: float) -> Iterator[subprocess.Popen[bytes]]:
-        """Start the process, isolated from the folder that the command runs in; it ends with the context."""
-        words = [sys.executable, "-I", "-m", self.module]
-        child = subprocess.Popen(  # noqa: S603 - our own module
-            words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        """Start the process, which ends with the context."""
+        child = started(self.module)
 
         def look() -> None:
             if time.monotonic() >= end + GRACE or self.limits.are_to_end():
@@ -86,12 +79,29 @@ class ChildRows:
                         asked.write(json.dumps(self.asked).encode())
                 yield child
         finally:
-            child.kill()
-            child.wait()
-            _output(child).close()
+            ended(child)
 
 
-def _output(child: subprocess.Popen[bytes]) -> IO[bytes]:
+def started(module: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start a module of ours as a process, isolated from the folder that the command runs in."""
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-I", "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env=environ,
+    )
+
+
+def ended(child: subprocess.Popen[bytes]) -> None:
+    """End a process, whatever it does."""
+    child.kill()
+    child.wait()
+    output(child).close()
+
+
+def output(child: subprocess.Popen[bytes]) -> IO[bytes]:
     if child.stdout is None:
         raise AssertionError("the process was started with a pipe")
     return child.stdout

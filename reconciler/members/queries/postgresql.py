@@ -8,10 +8,11 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciler.core.database import Server, TlsMode
 from reconciler.members.database import literal
+from reconciler.members.queries.arrow import numbered, renamed
 from reconciler.members.queries.guard import Statement
 from reconciler.members.queries.moments import moment
 from reconciler.members.queries.problems import QueryError, QueryProblem
@@ -90,7 +91,7 @@ class PostgresqlSession:
     @contextlib.contextmanager
     def described(self, statement: Statement, today: date) -> Iterator[Rows]:
         schema = self._schema(statement, today)
-        table = _numbered(schema).empty_table()
+        table = numbered(schema).empty_table()
         yield Rows(table, tuple(schema.names), _unfit(schema), lambda: None)
 
     @contextlib.contextmanager
@@ -102,7 +103,7 @@ class PostgresqlSession:
         with self._streamed(text) as reader:
             found: list[QueryError] = []
             schema = reader.schema
-            stream = _recorded(reader, _numbered(schema), self.limits, found)
+            stream = _recorded(reader, numbered(schema), self.limits, found)
             yield Rows(stream, tuple(schema.names), _unfit(schema), lambda: found[0] if found else None)
 
     def _schema(self, statement: Statement, today: date) -> "pyarrow.Schema":
@@ -195,24 +196,12 @@ def _recorded(
             with _translated():
                 for batch in reader:
                     limits.check()
-                    columns = [getattr(one, "storage", one) for one in batch.columns]
-                    yield pyarrow.RecordBatch.from_arrays(columns, schema=schema)
+                    yield renamed(batch, schema)
         except QueryError as error:
             found.append(error)
             raise
 
     return pyarrow.RecordBatchReader.from_batches(schema, batches())
-
-
-def _numbered(schema: "pyarrow.Schema") -> "pyarrow.Schema":
-    """Return a schema with names of ours and without types of the driver's own."""
-    import pyarrow
-
-    return pyarrow.schema([(f"c{index}", _stored(one.type)) for index, one in enumerate(schema)])
-
-
-def _stored(kind: Any) -> Any:
-    return getattr(kind, "storage_type", kind)
 
 
 def _unfit(schema: "pyarrow.Schema") -> dict[int, str]:
