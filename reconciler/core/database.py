@@ -17,10 +17,21 @@ class Driver(StrEnum):
     DUCKDB = "duckdb"
     POSTGRESQL = "postgresql"
     MYSQL = "mysql"
+    FLIGHTSQL = "flightsql"
 
     @property
     def is_a_file(self) -> bool:
         return self in (Driver.SQLITE, Driver.DUCKDB)
+
+
+class Dialect(StrEnum):
+    """The SQL of a server of Arrow Flight SQL, which the protocol leaves open."""
+
+    ANSI = "ansi"
+    DREMIO = "dremio"
+    DORIS = "doris"
+    DUCKDB = "duckdb"
+    POSTGRESQL = "postgresql"
 
 
 class TlsMode(StrEnum):
@@ -33,7 +44,10 @@ class TlsMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a database server answers. `ca_file` is relative to the project; "" for the system's."""
+    """Where a database server answers. `ca_file` is relative to the project; "" for the system's.
+
+    `database` is "" if a server of Arrow Flight SQL has only one.
+    """
 
     host: str
     port: int
@@ -46,20 +60,23 @@ class Server:
 class Login:
     """Who reads, as references (`env:NAME`), and how long one statement may take. A file has no user.
 
-    `max_rows` is how many rows a query may return; None for any number.
+    `max_rows` is how many rows a query may return; None for any number. A `token` stands in for a user and a
+    password.
     """
 
     user: str = ""
     password: str = ""
     time_limit: timedelta = TIME_LIMIT
     max_rows: int | None = None
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseConnection:
     """A database of one environment: a `file` below the data root, or a `server`.
 
-    `plan_login` may read only what a plan needs; if it is None, `login` is used for plans too.
+    `plan_login` may read only what a plan needs; if it is None, `login` is used for plans too. `dialect` is
+    for Flight SQL only.
     """
 
     name: str
@@ -69,6 +86,7 @@ class DatabaseConnection:
     login: Login = Login()
     plan_login: Login | None = None
     place: SourceLocation = NOWHERE
+    dialect: Dialect = Dialect.ANSI
 
     @property
     def leads_to(self) -> str:

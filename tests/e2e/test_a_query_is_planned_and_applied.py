@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from support.cli import Project
 from support.databases import INSTALLED, PASSWORD, READER, postgresql
+from support.flight_sql_server import TOKEN
+from support.flightsql import INSTALLED as FLIGHT_SQL
+from support.flightsql import flightsql
 
 CONNECTION = "kind: Connection\nname: crm\ndriver: sqlite\nfile: crm.sqlite\n"
 QUERY = """\
@@ -122,7 +125,7 @@ def test_nothing_of_it_is_loaded_without_a_query(tmp_path: Path) -> None:
         words = [sys.executable, "-c", HEAVY, command, "sandbox"]
         done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
         loaded = {one.partition(".")[0] for one in done.stdout.partition("LOADED")[2].split()}
-        drivers = {"adbc_driver_manager", "adbc_driver_postgresql", "connectorx", "pymysql"}
+        drivers = {"adbc_driver_manager", "adbc_driver_flightsql", "connectorx", "pymysql"}
         assert not loaded & {"sqlglot", "pyarrow", *drivers}
 
 
@@ -154,3 +157,27 @@ def test_a_plan_uses_the_login_with_fewer_rights(tmp_path: Path) -> None:
         assert "crm: the query returns more rows than this login may read (limit 20)" in many
         assert "2 applied" in project.run("apply", "sandbox", "--yes", **environ).said
         assert PASSWORD not in said
+
+
+@pytest.mark.skipif(not FLIGHT_SQL, reason="the extra [flightsql] is not installed")
+def test_flight_sql_is_planned_with_a_token_and_applied_by_a_user(tmp_path: Path) -> None:
+    with flightsql() as server:
+        server.admin(
+            "CREATE TABLE customers AS SELECT 'p' || n || '@example.com' AS email, 'c' || n AS id,"
+            " date '2026-11-01' AS day FROM range(20) AS t(n)"
+        )
+        connection = (
+            f"kind: Connection\nname: crm\ndriver: flightsql\nhost: localhost\nport: {server.port}\n"
+            "tls: disable\ndialect: duckdb\nuser: env:DB_USER\npassword: env:DB_PASSWORD\n"
+            "plan: {token: env:PLAN_TOKEN}\n"
+        )
+        project = made(tmp_path, connection)
+        environ = {"DB_USER": READER, "DB_PASSWORD": "wrong", "PLAN_TOKEN": TOKEN}
+        planned = project.run("plan", "sandbox", **environ).said
+        assert "2 to create" in planned
+        assert "newest data 2026-11-01" in planned
+        refused = project.run("apply", "sandbox", "--yes", code=5, **environ).said
+        assert "the server refused the login or its TLS mode (UNAUTHENTICATED)" in " ".join(refused.split())
+        environ["DB_PASSWORD"] = PASSWORD
+        assert "2 applied" in project.run("apply", "sandbox", "--yes", **environ).said
+        assert not [one for one in (PASSWORD, TOKEN) if one in planned + refused]

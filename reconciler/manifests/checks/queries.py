@@ -10,6 +10,8 @@ from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument
 
 _OF_FILES = ("file",)
 _OF_SERVERS = ("host", "port", "database", "tls", "caFile", "user", "password", "plan")
+_OF_FLIGHT_SQL: tuple[tuple[str, ...], ...] = (("token",), ("dialect",), ("plan", "token"))
+_LOGINS: tuple[tuple[str, ...], ...] = ((), ("plan",))
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -26,11 +28,20 @@ def _connection(one: ManifestDocument) -> Iterator[Issue]:
     driver = one.text_of("driver")
     if driver not in set(Driver):
         return
-    others = _OF_SERVERS if Driver(driver).is_a_file else _OF_FILES
-    for key in others:
-        if key in one.root.keys:
+    others: list[tuple[str, ...]] = [
+        (key,) for key in (_OF_SERVERS if Driver(driver).is_a_file else _OF_FILES)
+    ]
+    if driver != Driver.FLIGHTSQL:
+        others += _OF_FLIGHT_SQL
+    for path in others:
+        if one.value(*path) is not None:
             remedy = "remove it, or choose another `driver`"
-            yield _flaw(one, (key,), f"the driver {driver} has no `{key}`", remedy)
+            yield _flaw(one, path, f"the driver {driver} has no `{path[-1]}`", remedy)
+    for login in _LOGINS if driver == Driver.FLIGHTSQL else ():
+        named = [key for key in ("user", "password") if one.value(*login, key) is not None]
+        if named and one.value(*login, "token") is not None:
+            problem = f"`token` and `{named[0]}` are two logins"
+            yield _flaw(one, (*login, "token"), problem, "keep one of the two")
     mode = one.text_of("tls") or TlsMode.VERIFY_FULL
     if mode != TlsMode.VERIFY_FULL and one.text_of("caFile"):
         problem = f"`caFile` is not used with `tls: {mode}`"

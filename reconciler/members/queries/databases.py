@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.core.database import DatabaseRole, Driver
+from reconciler.core.database import DatabaseConnection, DatabaseRole
 from reconciler.core.errors import AuthenticationError
 from reconciler.core.secret import Secret
 from reconciler.members.queries.drivers import KINDS, Opening
@@ -28,8 +28,8 @@ class Databases:
     fetch: Callable[[str], Secret] = _no_secret
     project: Path = Path()
 
-    def driver(self, name: str) -> Driver:
-        return self.roles[name].connection.driver
+    def connection(self, name: str) -> DatabaseConnection:
+        return self.roles[name].connection
 
     @contextlib.contextmanager
     def session(self, name: str, data: Path, folder: Path, check: Callable[[], None]) -> Iterator[Session]:
@@ -55,6 +55,8 @@ class Databases:
         connection, login = role.connection, role.login
 
         def account() -> Account:
+            if login.token:
+                return Account(token=self.fetch(login.token))
             return Account(self.fetch(login.user), self.fetch(login.password))
 
         limits = Limits(login.time_limit, check, login.max_rows)

@@ -51,13 +51,15 @@ class Opening:
 class Kind:
     """A kind of database: the dialect of its SQL, what must be installed, and how it is opened.
 
-    `runs_comments`: some comments are part of its statements.
+    `dialect` is None if a connection chooses it. `runs_comments`: some comments are part of its statements.
+    `sessions_only_read`: it offers a session that writes nothing.
     """
 
-    dialect: str
+    dialect: str | None
     libraries: tuple[str, ...]
     opened: Callable[[Opening], Session]
     runs_comments: bool = False
+    sessions_only_read: bool = True
 
 
 def _sqlite(one: Opening) -> Session:
@@ -86,12 +88,26 @@ def _mysql(one: Opening) -> Session:
     return MysqlSession(server, one.account(), one.limits, one.authorities(server))
 
 
+def _flightsql(one: Opening) -> Session:
+    from reconciler.members.queries.flightsql import FlightSqlSession
+
+    server = one.server()
+    return FlightSqlSession(server, one.account(), one.limits, one.authorities(server))
+
+
 _ADBC = ("sqlglot", "adbc_driver_manager")
 KINDS: Mapping[Driver, Kind] = {
     Driver.SQLITE: Kind("sqlite", (*_ADBC, "adbc_driver_sqlite"), _sqlite),
     Driver.DUCKDB: Kind("duckdb", ("sqlglot",), _duckdb),
     Driver.POSTGRESQL: Kind("postgres", (*_ADBC, "adbc_driver_postgresql", "pyarrow"), _postgresql),
     Driver.MYSQL: Kind("mysql", ("sqlglot", "connectorx", "pyarrow", "pymysql"), _mysql, runs_comments=True),
+    Driver.FLIGHTSQL: Kind(
+        None,
+        (*_ADBC, "adbc_driver_flightsql", "pyarrow"),
+        _flightsql,
+        runs_comments=True,
+        sessions_only_read=False,
+    ),
 }
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-from sqlglot import Dialect, exp
+import sqlglot
+from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from reconciler.core.database import Driver
+from reconciler.core.database import Dialect, Driver
 from reconciler.members.queries.drivers import KINDS
 from reconciler.members.queries.problems import QueryError, QueryProblem
 
@@ -30,6 +31,8 @@ _ACTING = """
 
 
 _ACTING_NAMES = frozenset(_ACTING.split())
+_CHOSEN = {Dialect.ANSI: "", Dialect.POSTGRESQL: "postgres"}
+"""What the parser calls a dialect, if not as we do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,10 @@ class Statement:
 
 
 @cache
-def guarded(sql: str, driver: Driver) -> Statement:
-    """Return a statement of a dialect. Raises QueryError for all else."""
-    dialect = Dialect.get_or_raise(KINDS[driver].dialect)
+def guarded(sql: str, driver: Driver, chosen: Dialect = Dialect.ANSI) -> Statement:
+    """Return a statement of the driver's dialect, or of the `chosen` one. Raises QueryError for all else."""
+    name = KINDS[driver].dialect
+    dialect = sqlglot.Dialect.get_or_raise(_CHOSEN.get(chosen, chosen.value) if name is None else name)
     try:
         tokens = dialect.tokenize(sql)
         found = [one for one in dialect.parser().parse(tokens, sql) if one is not None]
@@ -81,8 +85,9 @@ def guarded(sql: str, driver: Driver) -> Statement:
 
 
 def _is_run(token: Token) -> bool:
-    """Return whether MySQL runs a comment beside a token, or obeys it."""
-    return token.token_type is TokenType.HINT or any(one.startswith(("!", "M!")) for one in token.comments)
+    """Return whether a database runs a comment beside a token, or obeys it."""
+    acting = ("!", "M!", "+")
+    return token.token_type is TokenType.HINT or any(one.startswith(acting) for one in token.comments)
 
 
 def _refuse_writing(tree: exp.Expr, start: int) -> None:
@@ -116,11 +121,12 @@ def _spots(sql: str, tokens: list[Token]) -> Iterator[int]:
             yield colon.start
 
 
-def _tables(tree: exp.Expr, dialect: Dialect) -> Iterator[str]:
+def _tables(tree: exp.Expr, dialect: sqlglot.Dialect) -> Iterator[str]:
     """Yield the tables that are none of the statement's own WITH."""
     own = {one.alias_or_name for one in tree.find_all(exp.CTE)}
     named: dict[str, None] = {}
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Identifier) and (table.db or table.name not in own):
-            named[exp.table_(table.this, db=table.args.get("db")).sql(dialect)] = None
+            parts = {key: table.args.get(key) for key in ("db", "catalog")}
+            named[exp.table_(table.this, **parts).sql(dialect)] = None
     yield from named

@@ -11,7 +11,7 @@ from reconciler.core.model import Query
 from reconciler.core.pii import redacted_path
 from reconciler.disk.private_dir import private_directory
 from reconciler.members.queries.databases import Databases
-from reconciler.members.queries.drivers import database_file
+from reconciler.members.queries.drivers import KINDS, database_file
 from reconciler.members.queries.installed import require
 from reconciler.members.queries.problems import NotInstalledError, QueryError, QueryProblem
 from reconciler.members.queries.reachable import require_reachable
@@ -59,18 +59,19 @@ class DatabaseLinks:
             yield "address", "a server answers"
         yield "login", ""
         with self.databases.of(role, self.data, private_directory(self.folder), self.check) as session:
-            yield "login", "accepted, and the session only reads"
+            reads = KINDS[connection.driver].sessions_only_read
+            yield "login", "accepted, and the session only reads" if reads else "accepted"
             yield "rights", ""
             yield "rights", self._rights(role, session)
 
     def _rights(self, role: DatabaseRole, session: Session) -> str | Finding:
         from reconciler.members.queries.guard import guarded
 
-        tables: dict[str, None] = {}
+        connection, tables = role.connection, dict[str, None]()
         for one in self.queries:
-            if one.connection == role.connection.name:
+            if one.connection == connection.name:
                 try:
-                    tables |= dict.fromkeys(guarded(one.sql, role.connection.driver).tables)
+                    tables |= dict.fromkeys(guarded(one.sql, connection.driver, connection.dialect).tables)
                 except QueryError:
                     continue  # the check of sources reports it
         lacking = session.missing_rights(tuple(tables))

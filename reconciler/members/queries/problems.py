@@ -49,6 +49,10 @@ class QueryProblem(Enum):
     TWICE = ("two columns have one name", "give each column a name of its own with AS")
     INVALID = ("the database can't run the statement", "try it in the database's own client")
     VALUE = ("the statement fails on a value", "convert only values that convert, such as with CASE")
+    UNSUPPORTED = (
+        "the server lacks a part of Arrow Flight SQL that the statement needs",
+        "remove `:today` if the server binds no parameters; it must have prepared statements",
+    )
     MANY = (
         "the query returns more rows than this login may read",
         "select fewer rows, or raise `plan.maxRows` of the connection",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the guard loads a parser
 
 STREAM = "incoming"
 """What a stream is called in the query that keeps its rows."""
+_NOTHING = Secret("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who reads."""
+    """Who reads: a user with a password, or the bearer of a token."""
 
-    user: Secret
-    password: Secret
+    user: Secret = _NOTHING
+    password: Secret = _NOTHING
+    token: Secret = _NOTHING
 
 
 class Session(Protocol):

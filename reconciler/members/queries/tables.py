@@ -118,7 +118,8 @@ class AskedQueries:
     def _statement(self, query: Query, sql: str) -> "Statement":
         from reconciler.members.queries.guard import guarded
 
-        return guarded(sql, self.databases.driver(query.connection))
+        connection = self.databases.connection(query.connection)
+        return guarded(sql, connection.driver, connection.dialect)
 
 
 def described(
@@ -140,9 +141,9 @@ def run(
 
 def _guard(databases: Databases, query: Query) -> None:
     """Raise what is wrong with the texts of a query, all of it."""
-    driver, findings = databases.driver(query.connection), list[Finding]()
+    connection, findings = databases.connection(query.connection), list[Finding]()
     try:
-        require(driver)
+        require(connection.driver)
     except NotInstalledError as error:
         raise _refused([error.finding(query.place, query.connection)]) from None
     from reconciler.members.queries.guard import guarded
@@ -153,7 +154,7 @@ def _guard(databases: Databases, query: Query) -> None:
     ):
         try:
             if sql:
-                guarded(sql, driver)
+                guarded(sql, connection.driver, connection.dialect)
         except QueryError as error:
             at = place if error.index is None else place_within(place, written, sql, error.index)
             findings.append(error.finding(at, query.connection))

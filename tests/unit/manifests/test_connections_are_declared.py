@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.manifest_project import Project
 
-from reconciler.core.database import Driver, Login, Server, TlsMode
+from reconciler.core.database import Dialect, Driver, Login, Server, TlsMode
 from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import Query
 from reconciler.manifests import load
@@ -91,6 +91,61 @@ def test_a_file_needs_no_login(tmp_path: Path) -> None:
     ],
 )
 def test_a_connection_is_refused_if(tmp_path: Path, line: str, instead: str, said: str) -> None:
+    assert said in "".join(refused(tmp_path, WAREHOUSE.replace(line, instead)))
+
+
+FLIGHT_SQL = """\
+kind: Connection
+name: warehouse
+driver: flightsql
+host: flight.example.com
+port: 32010
+token: env:DB_TOKEN
+dialect: dremio
+plan: {user: env:PLAN_USER, password: env:PLAN_PASSWORD}
+"""
+
+
+def test_flight_sql_has_a_token_or_a_user(tmp_path: Path) -> None:
+    made(tmp_path, FLIGHT_SQL)
+    desired = load(tmp_path, "sandbox")
+    [connection] = desired.connections
+    assert (connection.driver, connection.dialect) == (Driver.FLIGHTSQL, Dialect.DREMIO)
+    assert connection.server == Server("flight.example.com", 32010, "", TlsMode.VERIFY_FULL)
+    assert connection.login == Login(token="env:DB_TOKEN")
+    assert connection.plan_login == Login("env:PLAN_USER", "env:PLAN_PASSWORD")
+    assert desired.audiences[0].source.query is not None
+    assert desired.audiences[0].source.query.leads_to == "flightsql://flight.example.com:32010/"
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "said"),
+    [
+        ("port: 32010\n", "", "`port` is missing"),
+        ("token: env:DB_TOKEN\n", "user: env:DB_USER\n", "`password` is missing"),
+        ("token: env:DB_TOKEN\n", "", "`user` is missing"),
+        ("token: env:DB_TOKEN\n", "token: env:DB_TOKEN\nuser: env:DB_USER\n", "`token` and `user` are two"),
+        ("plan: {", "plan: {token: env:PLAN_TOKEN, ", "`token` and `user` are two logins"),
+        ("token: env:DB_TOKEN\n", "token: abcdef\n", "refer to the secret"),
+        ("dialect: dremio\n", "dialect: oracle\n", "is not one of the allowed values"),
+        ("plan: {", "file: x.db\nplan: {", "the driver flightsql has no `file`"),
+        ("token: env:DB_TOKEN\n", "token: env:DB_TOKEN\ntls: disable\n", "without TLS, the password"),
+    ],
+)
+def test_flight_sql_is_refused_if(tmp_path: Path, line: str, instead: str, said: str) -> None:
+    assert said in "".join(refused(tmp_path, FLIGHT_SQL.replace(line, instead)))
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "said"),
+    [
+        ("timeout: 10m\n", "dialect: ansi\n", "the driver postgresql has no `dialect`"),
+        ("timeout: 10m\n", "token: env:DB_TOKEN\n", "the driver postgresql has no `token`"),
+        ("plan: {", "plan: {token: env:PLAN_TOKEN, ", "the driver postgresql has no `token`"),
+        ("password: env:PLAN_PASSWORD, ", "", "`password` is missing from `plan`"),
+    ],
+)
+def test_other_servers_have_a_user(tmp_path: Path, line: str, instead: str, said: str) -> None:
     assert said in "".join(refused(tmp_path, WAREHOUSE.replace(line, instead)))
 
 

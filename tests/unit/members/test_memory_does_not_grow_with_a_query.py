@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from support import flightsql as flightsql_server
 from support import mariadb as mariadb_server
 from support import query_memory
 from support.databases import INSTALLED, PASSWORD, READER, postgresql, write_duckdb, write_sqlite
@@ -21,6 +22,7 @@ NUMBERS = {
     ),
     "duckdb": "SELECT {items} FROM range(1, {rows} + 1) AS t(n)",
     "postgresql": "SELECT {items} FROM generate_series(1, {rows}) AS t(n)",
+    "flightsql": "SELECT {items} FROM range(1, {rows} + 1) AS t(n)",
     "mysql": "SELECT {items} FROM (SELECT seq AS n FROM seq_1_to_{rows}) AS t",
 }
 JOINED = {"mysql": "concat('person', n, '@a-rather-long-domain.example.com') AS email, n AS id"}
@@ -66,3 +68,10 @@ def test_of_mariadb(tmp_path: Path) -> None:
     with mariadb_server.mariadb() as server:
         server.write([(None, 1, "2026-11-01")])
         compared(tmp_path, "mysql", server.port)
+
+
+@pytest.mark.skipif(not flightsql_server.INSTALLED, reason="the extra [flightsql] is not installed")
+def test_of_flight_sql(tmp_path: Path) -> None:
+    """The driver is in a process of its own, whose memory counts too."""
+    with flightsql_server.flightsql() as server:
+        compared(tmp_path, "flightsql", server.port)

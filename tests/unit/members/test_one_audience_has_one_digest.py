@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support import databases as files
+from support import flightsql as flightsql_server
 from support import mariadb as mariadb_server
 from support.databases import Row, SqlServer, database, query, values, write_duckdb, write_sqlite
 from support.source_project import CUSTOMER, EMAIL, Project, make
@@ -67,6 +68,7 @@ SOURCES = {"csv": in_csv, "parquet": in_parquet, "sqlite": in_sqlite, "duckdb": 
 SERVERS = {
     "postgresql": (files.INSTALLED, files.postgresql),
     "mariadb-server": (mariadb_server.INSTALLED, mariadb_server.mariadb),
+    "flightsql": (flightsql_server.INSTALLED, flightsql_server.flightsql),
 }
 
 

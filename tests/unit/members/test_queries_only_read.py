@@ -12,7 +12,7 @@ import pytest
 from support.databases import SQL_PLACE, Row, database, largest_file, query, write_duckdb, write_sqlite
 from support.source_project import EMAIL, TODAY, Project, make, never
 
-from reconciler.core.database import Driver
+from reconciler.core.database import Dialect, Driver
 from reconciler.core.errors import CancelledError, ConfigurationError, StorageError
 from reconciler.core.members import AudienceRequest
 from reconciler.core.model import Hashing
@@ -134,6 +134,42 @@ def test_mysql_is_asked_for_nothing_that_its_comments_or_variables_do(
 ) -> None:
     with pytest.raises(QueryError) as refused:
         guarded(sql, Driver.MYSQL)
+    assert refused.value.problem is problem
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql", "tables"),
+    [
+        (Dialect.ANSI, 'SELECT "a" FROM "b c"."d" WHERE x < CAST(:today AS DATE)', ('"b c"."d"',)),
+        (Dialect.DREMIO, 'SELECT a FROM space.folder."t" LIMIT 1', ('space.folder."t"',)),
+        (Dialect.DORIS, "SELECT a FROM `b`.`c` WHERE d < date_sub(:today, INTERVAL 90 DAY)", ("`b`.`c`",)),
+        (Dialect.DUCKDB, "FROM t SELECT a WHERE b < :today - INTERVAL 90 DAY", ("t",)),
+        (Dialect.POSTGRESQL, "SELECT a::text FROM t WHERE b ~ 'c'", ("t",)),
+    ],
+)
+def test_flight_sql_is_read_in_the_dialect_of_the_connection(
+    dialect: Dialect, sql: str, tables: tuple[str, ...]
+) -> None:
+    statement = guarded(sql, Driver.FLIGHTSQL, dialect)
+    assert statement.tables == tables
+    assert statement.with_today("?") == sql.replace(":today", "?")
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("DELETE FROM t", QueryProblem.WRITES),
+        ("SELECT 1; SELECT 2", QueryProblem.SEVERAL),
+        ("SELECT 1) AS rows_; DELETE FROM t; SELECT * FROM (SELECT 1", QueryProblem.UNPARSED),
+        ("SELECT /*+ SET_VAR(query_timeout = 1) */ 1", QueryProblem.COMMENT),
+        ("SELECT 1 /*! , 2 */", QueryProblem.COMMENT),
+        ("SELECT ?", QueryProblem.PARAMETER),
+    ],
+)
+def test_no_dialect_of_flight_sql_writes(dialect: Dialect, sql: str, problem: QueryProblem) -> None:
+    with pytest.raises(QueryError) as refused:
+        guarded(sql, Driver.FLIGHTSQL, dialect)
     assert refused.value.problem is problem
 
 

@@ -1,4 +1,4 @@
-"""Queries of real servers, PostgreSQL and MariaDB, which the tests start; skipped where none is installed."""
+"""Queries of servers that the tests start: Flight SQL, and PostgreSQL and MariaDB where installed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support import databases as postgresql_server
+from support import flightsql as flightsql_server
 from support import mariadb as mariadb_server
 from support.databases import CERTIFICATES, READER, Row, SqlServer, largest_file, query
 from support.source_project import CUSTOMER, EMAIL, TODAY, Project, make
@@ -32,6 +33,7 @@ ROWS: list[Row] = [
 SERVERS = {
     Driver.POSTGRESQL: (postgresql_server.INSTALLED, postgresql_server.postgresql, "postgresql"),
     Driver.MYSQL: (mariadb_server.INSTALLED, mariadb_server.mariadb, "mariadb-server"),
+    Driver.FLIGHTSQL: (flightsql_server.INSTALLED, flightsql_server.flightsql, ""),
 }
 REFUSED = {
     Driver.POSTGRESQL: {
@@ -57,8 +59,18 @@ REFUSED = {
         "SELECT email AS mail, id, CAST(0 AS UNSIGNED) - id AS less FROM customers": "did you mean mail?",
         "SELECT email, id, email FROM customers": "two columns have one name (1060)",
     },
+    Driver.FLIGHTSQL: {
+        "SELECT mail, id FROM customers": "can't run the statement (INVALID_ARGUMENT)",
+        "SELECT email, id FROM nobody": "does not exist (NOT_FOUND)",
+        "SELECT CAST(email AS INT) AS email, id FROM customers": "can't run the statement (INVALID_ARGUMENT)",
+        "SELECT CAST(email AS BLOB) AS email, id FROM customers": "stored as blob in the query of crm",
+        "SELECT CAST(id AS DECIMAL(9, 1)) AS email, id FROM customers": "stored as decimal in the query of",
+        "SELECT CAST(id AS DOUBLE) AS email, id FROM customers": "stored as floating point",
+        "SELECT email AS mail, id, CAST(email AS INT) AS n FROM customers": "did you mean mail?",
+    },
 }
 """What a server refuses to run, or to bring, and what is said about it."""
+GRANTED = f"GRANT SELECT, UPDATE, DELETE ON customers TO {READER}"
 WRITING = {
     Driver.POSTGRESQL: (
         "UPDATE customers SET id = 1",
@@ -75,34 +87,49 @@ WRITING = {
         "SELECT writes() AS n",
         "SELECT /*! writes(), */ 1",
     ),
+    Driver.FLIGHTSQL: (
+        "UPDATE customers SET id = 1",
+        "DELETE FROM customers RETURNING id",
+        "SELECT 1; DELETE FROM customers",
+        "SELECT 1) AS rows_; DELETE FROM customers; SELECT * FROM (SELECT 1",
+        "WITH gone AS (DELETE FROM customers RETURNING *) SELECT * FROM gone",
+        "FROM query('DELETE FROM customers')",
+    ),
 }
 """Statements that write, past the parser. `writes()` deletes rows."""
-FUNCTION = {
+WRITABLE = {
     Driver.POSTGRESQL: "CREATE OR REPLACE FUNCTION writes() RETURNS int LANGUAGE sql AS"
-    " 'DELETE FROM customers RETURNING 1'",
+    f" 'DELETE FROM customers RETURNING 1'; {GRANTED}",
     Driver.MYSQL: "DELIMITER //\nCREATE OR REPLACE FUNCTION writes() RETURNS int MODIFIES SQL DATA BEGIN"
-    " DELETE FROM customers; RETURN 1; END//\nDELIMITER ;\n",
+    f" DELETE FROM customers; RETURN 1; END//\nDELIMITER ;\n; {GRANTED}",
+    Driver.FLIGHTSQL: "SELECT 1",
 }
+"""What lets the reader write. The server of Flight SQL refuses no reader's writes."""
 BINARY = {
     Driver.POSTGRESQL: ("ALTER TABLE customers ALTER email TYPE bytea USING email::bytea", "stored as blob"),
     Driver.MYSQL: ("ALTER TABLE customers MODIFY email varbinary(200)", "stored as binary"),
+    Driver.FLIGHTSQL: ("ALTER TABLE customers ALTER email TYPE BLOB USING encode(email)", "stored as blob"),
 }
 SLOW = {
     Driver.POSTGRESQL: "SELECT email, id FROM customers, generate_series(1, 1000000000) WHERE id < 0",
     Driver.MYSQL: "SELECT email, id FROM customers, seq_1_to_1000000000 WHERE id + seq < 0",
+    Driver.FLIGHTSQL: "SELECT email, id FROM customers, range(100000000000) AS t(n) WHERE id + n < 0",
 }
 MANY = {
     Driver.POSTGRESQL: "SELECT repeat('x', 1000) AS email, n AS id FROM generate_series(1, 1000000) AS n",
     Driver.MYSQL: "SELECT repeat('x', 1000) AS email, seq AS id FROM seq_1_to_300000",
+    Driver.FLIGHTSQL: "SELECT repeat('x', 1000) AS email, n AS id FROM range(1000000) AS t(n)",
 }
 LONG = {
     Driver.POSTGRESQL: MANY[Driver.POSTGRESQL],
     Driver.MYSQL: "SELECT repeat('x', 1000) AS email, seq + sleep(if(seq < 20000, 0, 0.01)) AS id"
     " FROM seq_1_to_1000000",
+    Driver.FLIGHTSQL: MANY[Driver.FLIGHTSQL],
 }
 """Rows that do not end while a test looks, of which some come at once."""
-LACKING = {Driver.POSTGRESQL: "42501", Driver.MYSQL: "1142"}
+LACKING = {Driver.POSTGRESQL: "42501", Driver.MYSQL: "1142", Driver.FLIGHTSQL: "UNAUTHORIZED"}
 """The code of a missing right."""
+ACCEPTED = dict.fromkeys(SERVERS, "accepted, and the session only reads") | {Driver.FLIGHTSQL: "accepted"}
 
 
 @pytest.fixture(scope="module", params=SERVERS, ids=str)
@@ -147,7 +174,7 @@ def test_today_and_the_age_of_rows_are_asked_in_one_session(tmp_path: Path, serv
 
 
 def test_the_session_refuses_what_no_parser_saw(tmp_path: Path, server: SqlServer) -> None:
-    server.admin(f"{FUNCTION[server.driver]}; GRANT SELECT, UPDATE, DELETE ON customers TO {READER}")
+    server.admin(WRITABLE[server.driver])
     for sql in WRITING[server.driver]:
         with suppress(QueryError), reading(tmp_path, server, sql) as rows:
             list(rows.stream)  # type: ignore[call-overload] # a reader of batches
@@ -223,7 +250,7 @@ def test_doctor_tries_each_link_until_one_does_not_hold(tmp_path: Path, server: 
     holds = [("driver", "installed"), ("address", "a server answers")]
     assert links(tmp_path, server.databases()) == [
         *holds,
-        ("login", "accepted, and the session only reads"),
+        ("login", ACCEPTED[server.driver]),
         ("rights", "tables of queries that can be read: 1"),
     ]
     refused = "crm: the server refused the login or its TLS mode"
@@ -243,7 +270,7 @@ def test_a_server_is_authenticated_by_its_certificate(tmp_path: Path, server: Sq
         databases = server.databases(host="localhost", tls=tls, ca_file=ca_file)
         return dict(links(tmp_path, databases))["login"].partition(" (")[0]
 
-    accepted = "accepted, and the session only reads"
+    accepted = ACCEPTED[server.driver]
     refused = "crm: the server refused the login or its TLS mode"
     assert login("good.pem", TlsMode.VERIFY_FULL, "authority.pem") == accepted
     verified = server.databases(host="localhost", tls=TlsMode.VERIFY_FULL, ca_file="authority.pem")
