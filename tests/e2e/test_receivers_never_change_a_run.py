@@ -1,13 +1,12 @@
 """Receivers get notifications. None of them changes a run or gets a secret, whatever it answers."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from support.cli import Project
+from support.http_receiver import HttpReceiver, serving
 
 pytestmark = pytest.mark.promise("private")
 
@@ -16,62 +15,22 @@ WARNING = "Warning: channel was not notified: "
 BLOCKED = "guards: {maxShrink: 20%, maxGrowth: 100%, minMembers: 1000, maxInvalid: 10%}"
 
 
-class Receiver(ThreadingHTTPServer):
-    """Records each request, then does what `behaviour` says."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Visit)
-        self.behaviour = "takes"
-        self.got: list[tuple[str, bytes]] = []
-        self.over = threading.Event()
+class Receiver(HttpReceiver):
+    """A channel, whose URL is a secret."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}{PATH}"
+        return f"{super().url}{PATH}"
 
     @property
     def documents(self) -> list[dict]:
-        return [json.loads(content) for _, content in self.got]
-
-
-class Visit(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((self.path, content))
-        match self.server.behaviour:
-            case "hangs":
-                self.server.over.wait(60)
-            case "breaks":
-                self._answer(500, b"")
-            case "redirects":
-                self._answer(307, b"", ("Location", "/elsewhere"))
-            case "echoes":
-                self._answer(400, self.path.encode() + content)
-            case "takes":
-                self._answer(200, b"ok")
-
-    def _answer(self, status: int, content: bytes, *headers: tuple[str, str]) -> None:
-        self.send_response(status)
-        for name, value in (*headers, ("Content-Length", str(len(content)))):
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        return [json.loads(content) for _, content, _ in self.got]
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.over.set()
-        server.shutdown()
+    with serving(Receiver()) as receiver:
+        yield receiver
 
 
 @pytest.fixture
@@ -163,7 +122,7 @@ def test_no_receiver_changes_a_run_or_gets_a_secret(project, receiver, behaviour
     warned = [line for line in said.splitlines() if line.startswith(WARNING)]
     assert [WARNING + problem in line for line in warned] == ([True] if problem else [])
     assert "unguessable" not in said
-    [(path, content)] = receiver.got
+    [(path, content, _)] = receiver.got
     assert path == PATH
     for secret in (b"person", b"@example.com", b"unguessable", project.root.name.encode()):
         assert secret not in content

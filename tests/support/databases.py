@@ -1,7 +1,6 @@
 """Databases for the tests of queries, and a PostgreSQL server where one is installed."""
 
 import os
-import resource
 import shutil
 import socket
 import sqlite3
@@ -166,17 +165,6 @@ class PostgresqlServer(SqlServer):
             "DROP TABLE IF EXISTS customers; CREATE TABLE customers (email text, id bigint, last_order date);"
             f"INSERT INTO customers VALUES {values(rows)}; GRANT SELECT ON customers TO {READER};"
         )
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Within, no file of this process can grow beyond so many bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def values(rows: Sequence[Row]) -> str:

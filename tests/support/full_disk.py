@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import resource
+from collections.abc import Iterator
 
 from support.fakes.disk import watched
 
@@ -30,3 +31,14 @@ def fail_from(first: int) -> None:
 def limit_files(largest: int) -> None:
     """No file of this process may become larger, in bytes."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+
+
+@contextlib.contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Within, no file of this process can grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -1,14 +1,13 @@
 """A receiver of OTLP over HTTP on this machine, and what it was sent."""
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from support.http_receiver import HttpReceiver, serving
 
 TRACES, METRICS = "/v1/traces", "/v1/metrics"
 
@@ -29,20 +28,8 @@ class Received:
     attributes: Mapping[str, object]
 
 
-class Receiver(ThreadingHTTPServer):
-    """Records each request, then does what `behaviour` says."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Visit)
-        self.behaviour = "takes"
-        self.got: list[tuple[str, bytes, Mapping[str, str]]] = []
-        self.over = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+class Receiver(HttpReceiver):
+    """A collector of spans and metrics."""
 
     def spans(self) -> list[Received]:
         """Return all spans, by the time of their start."""
@@ -93,41 +80,7 @@ class Receiver(ThreadingHTTPServer):
         return [content for at, content, _ in self.got if at == path]
 
 
-class Visit(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((self.path, content, dict(self.headers)))
-        match self.server.behaviour:
-            case "hangs":
-                self.server.over.wait(60)
-            case "breaks":
-                self._answer(500, b"")
-            case "is busy":
-                self._answer(503, b"")
-            case "redirects":
-                self._answer(307, b"", ("Location", "/elsewhere"))
-            case "echoes":
-                self._answer(400, content)
-            case "takes":
-                self._answer(200, b"")
-
-    def _answer(self, status: int, content: bytes, *headers: tuple[str, str]) -> None:
-        self.send_response(status)
-        for name, value in (*headers, ("Content-Length", str(len(content)))):
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @contextmanager
 def receiving() -> Iterator[Receiver]:
-    with Receiver() as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield server
-        server.over.set()
-        server.shutdown()
+    with serving(Receiver()) as receiver:
+        yield receiver

@@ -1,15 +1,13 @@
 """A compressed source or list is used only if it unpacks to its end."""
 
-import contextlib
 import gzip
 import os
 import re
-import resource
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import zstandard
+from support.full_disk import largest_file
 from support.source_project import EMAIL, LIST_PLACE, PLACE, Project, build, make, never
 
 from reconciler.core.errors import CancelledError, ConfigurationError, StorageError
@@ -46,16 +44,6 @@ def blocks(content: str) -> list[bytes]:
     rows = content.splitlines(keepends=True)
     flush = zstandard.COMPRESSOBJ_FLUSH_BLOCK
     return [*(frame.compress(row.encode()) + frame.flush(flush) for row in rows), frame.flush()]
-
-
-@contextlib.contextmanager
-def no_file_larger_than(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture
@@ -163,7 +151,7 @@ def test_a_disk_that_is_too_small_for_what_is_packed_is_named_and_is_free_again(
     project.write("a.csv.zst", zst(b"email\n" + b"x" * 50_000_000))
     project.reads("a.csv.zst", columns={EMAIL: "email"})
     with (
-        no_file_larger_than(1 << 20),
+        largest_file(1 << 20),
         DuckDbEngine(LocalFolder(project.root), project.work, never, b"k" * 32, None) as engine,
     ):
         with pytest.raises(

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.databases import SQL_PLACE, Row, database, largest_file, query, write_duckdb, write_sqlite
+from support.databases import SQL_PLACE, Row, database, query, write_duckdb, write_sqlite
+from support.full_disk import largest_file
 from support.source_project import EMAIL, TODAY, Project, make, never
 
 from reconciler.core.database import Dialect, Driver

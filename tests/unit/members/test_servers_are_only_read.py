@@ -9,7 +9,8 @@ import pytest
 from support import databases as postgresql_server
 from support import flightsql as flightsql_server
 from support import mariadb as mariadb_server
-from support.databases import CERTIFICATES, READER, Row, SqlServer, largest_file, query
+from support.databases import CERTIFICATES, READER, Row, SqlServer, query
+from support.full_disk import largest_file
 from support.source_project import CUSTOMER, EMAIL, TODAY, Project, make
 
 from reconciler.core.database import DatabaseRole, Driver, TlsMode
