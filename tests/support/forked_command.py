@@ -31,7 +31,15 @@ PATIENCE = 120.0
 """Seconds after which a command counts as hanging."""
 
 LONGEST = 1024 * 1024
-ON_THE_WAY = ("encodings.utf_8_sig", "jsonschema_rs", "rich._unicode_data.unicode17-0-0")
+ON_THE_WAY = (
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "cryptography.hazmat.primitives.kdf.hkdf",
+    "deepdiff",
+    "encodings.utf_8_sig",
+    "jsonschema.validators",
+    "jsonschema_rs",
+    "rich._unicode_data.unicode17-0-0",
+)
 """What the program imports only when it runs."""
 CLIENT = """\
 import json, os, socket, sys
@@ -182,6 +190,7 @@ def import_program() -> None:
     for module in pkgutil.walk_packages(reconciler.__path__, "reconciler."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    sys.modules.setdefault("polars", None)  # type: ignore[arg-type] # for benchmarks; deepdiff would import it
     for name in ON_THE_WAY:
         importlib.import_module(name)
     from reconciler.core.state import codec
