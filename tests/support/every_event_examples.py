@@ -62,6 +62,28 @@ def many_opt_outs_in_a_replaced_segment_leave_it_or_block() -> None:
     ends_well(history)
 
 
+def a_forgotten_address_may_keep_the_tag_of_where_it_moved_from() -> None:
+    """The move was killed before it wrote the new tag. Later, another address takes the old name."""
+    history, origin, to, other = EveryEvent(), *ADDRESSES[:3]
+    history.begin([("declare", origin, FOUR), ("declare", other, FOUR)], size=4, run=True)
+    history.run_and_crash([("move", 0, to)], number=5, after=False)
+    history.run_in_peace([("remove_from_manifests", 0)])
+    history.run_in_peace([("move", 0, origin)])
+    assert origin in history.world.store.saved_resources[to].moved_from
+    ends_well(history)
+
+
+def a_copy_of_an_interrupted_move_is_no_second_segment() -> None:
+    """The address that would take the name next is blocked, so that its run does not drop the copy."""
+    history, old, origin, to = EveryEvent(), *ADDRESSES[:2], ADDRESSES[3]
+    history.begin([("declare", old, FOUR), ("declare", origin, FOUR)], size=4, run=True)
+    history.something_happens(("remove_from_manifests", 0))
+    history.run_and_crash([("move", 0, to)], number=5, after=True)
+    history.run_in_peace([("move", 0, old)])
+    assert {origin, to} <= history.world.store.saved_resources.keys()
+    ends_well(history)
+
+
 def an_erasure_is_completed_wherever_it_was_killed() -> None:
     for number in range(1, 9):
         for after in (False, True):
@@ -151,6 +173,8 @@ EXAMPLES: tuple[Callable[[], None], ...] = (
     an_erasure_is_not_complete_while_access_is_lost,
     a_file_with_erased_members_is_not_assumed,
     *(partial(a_segment_of_another_tool_is_adopted, baseline) for baseline in Baseline),
+    a_forgotten_address_may_keep_the_tag_of_where_it_moved_from,
+    a_copy_of_an_interrupted_move_is_no_second_segment,
     a_filled_segment_is_replaced,
     a_filled_segment_is_replaced_that_replaced_an_adopted_one,
     an_expired_override_lets_nothing_pass,
