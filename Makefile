@@ -13,7 +13,7 @@ ROOMY := $(shell df -Pk $(SHM) 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { pri
 test reliability quick unit coverage: export TMPDIR := $(if $(ROOMY),$(SHM),$(or $(TMPDIR),/tmp))
 
 # More than there are cores: some tests wait for a clock.
-WORKERS ?= 3
+WORKERS ?= 4
 
 # Criteo's own SDK, for the tests only: one folder each, since the versions share one distribution name.
 SDKS := 2026.1 2026.7 2027.1
@@ -29,10 +29,14 @@ CORE_TESTS := tests/unit/core tests/unit/manifests tests/unit/credentials tests/
 
 .PHONY: demo docs pictures sdk azurite actionlint spark test reliability torture fidelity lint lint-format lint-style lint-types lint-imports unit quick coverage check format bench bench-small bench-large ci-files lock clean
 
-$(READY): requirements.lock pyproject.toml
+# pip takes a minute for what uv installs in seconds.
+UV := $(BIN)/uv --quiet pip install --python $(BIN)/python
+
+$(READY): requirements.lock pyproject.toml tools/uv.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --require-hashes -r tools/uv.txt
+	$(UV) --require-hashes -r requirements.lock
+	$(UV) --no-deps --no-build-isolation --editable .
 	touch $(READY)
 
 demo: $(READY)  ## the main job on the example data: validate, plan, apply, plan again
@@ -40,7 +44,7 @@ demo: $(READY)  ## the main job on the example data: validate, plan, apply, plan
 
 .sdk/%/.ready: tests/sdk/%.txt $(READY)
 	rm -rf .sdk/$*
-	$(BIN)/python -m pip install --quiet --require-hashes --no-compile --target .sdk/$* -r $<
+	$(UV) --require-hashes --target .sdk/$* -r $<
 	touch $@
 
 sdk: $(SDKS_READY)  ## the versions of Criteo's SDK that the tests drive the emulator with
@@ -55,7 +59,7 @@ spark: .spark/.ready  ## Apache Spark, half a gigabyte, for the tests of its eng
 
 .spark/.ready: tests/spark.txt $(READY)
 	rm -rf .spark
-	$(BIN)/python -m pip install --quiet --require-hashes --no-compile --target .spark -r $<
+	$(UV) --require-hashes --target .spark -r $<
 	touch $@
 
 test: $(READY) $(SDKS_READY)  ## all tests; docs/explanation/reliability.md must say what they saw
@@ -120,7 +124,9 @@ ci-files: $(READY)  ## the workflows of this repository, laid out from the templ
 	$(BIN)/python -m tools.ci_files
 
 lock:  ## renew requirements.lock from pyproject.toml
-	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m pip install --quiet --upgrade uv
+	echo uv | $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate -o tools/uv.txt
 	$(BIN)/uv pip compile pyproject.toml $(EXTRAS:%=--extra %) --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 	$(BIN)/uv pip compile tests/spark.in --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o tests/spark.txt
 	for version in $(SDKS); do \
