@@ -49,7 +49,7 @@ def test_an_outage_stops_the_apply_and_the_outbox_is_uploaded(tmp_path):
             time.sleep(max(0, SECONDS - (time.monotonic() - began)))
             assert world.carried_out() == calls, "something was sent in the outage"
         assert first.leftovers() == ["customer.buyers.json", "email.buyers.json"]
-        first.applied()
+        first.unlocked()
         back = time.monotonic() - began - SECONDS
         assert first.leftovers() == []
         assert world.holds_exactly(PEOPLE)

@@ -159,7 +159,7 @@ def test_an_active_run_stops_after_its_lock_is_broken(tmp_path):
         running = first.start()
         running.until_calls(4)
         [holder] = second.holders()
-        second.run("state", "lock", "break", "sandbox", "--id", holder)
+        second.unlocked("state", "lock", "break", "sandbox", "--id", holder)  # refused beside a renewal
         assert "another run has taken over the state" in running.ended(10)
         world.slow(0)
         second.run()

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.promise("state")
 
 SECONDS = number_from("CONTEND", 15)
 SEED = number_from("SEED", 1)
-PACE = Pace(timeout=1, quiet=8, margin=0.3, beat=0.3)
+PACE = Pace(timeout=1, quiet=8, beat=0.3)
 """Nothing that is stopped here is stopped for longer than the quiet time."""
 
 SHORT, LONG = PACE.beat, PACE.life + PACE.grace + 0.5
@@ -206,7 +206,7 @@ def test_two_contending_runs_never_send_at_once_and_lose_nothing(tmp_path):
 
         people = source.changed()
         third = world.machine("third", people)
-        third.applied()
+        third.unlocked()
         assert world.holds_exactly(people), "an acknowledged batch was forgotten"
         for one in contenders:
             one.machine.people(people)

@@ -16,9 +16,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from support import forked_command
 from support.cli import Ended, Project, surroundings
 from support.fakes import wsgi_server as loopback
 from support.fakes.object_stores import Served, in_a_short_bucket
+from support.forked_command import Setup
+from support.hurried import MARGIN
 from support.large_project import hashed, write_people
 from support.object_store_proxy import StoreProxy
 
@@ -28,16 +31,17 @@ from reconciler.emulator.wsgi import application
 MEMBERS = re.compile(r"/audience-segments/(\d+)/contact-list/add-remove$")
 PATIENCE = 120.0
 POLL = 0.02
-HURRIED = """\
-from datetime import timedelta
-from reconciler.buckets import connection
-from reconciler.state import lease
-lease.MARGIN, lease.BEAT = timedelta(seconds={margin}), timedelta(seconds={beat})
-connection.RETRIES, connection.PATIENCE = 2, timedelta(seconds=2)
+LOCKED = 7
+TESTS = Path(__file__).parents[1]
+APPLY = ("apply", "sandbox", "--yes")
+PROGRAM = """\
+import sys
+sys.path.append({tests!r})
+from support.hurried import hurry
+hurry({beat})
 from reconciler.cli import main
 main()
 """
-"""The real command line, in a hurry: its leases, and its patience with the store, are those of a test."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +53,15 @@ class Pace:
 
     timeout: int = 2
     quiet: int = 1
-    margin: float = 0.3
     beat: float = 0.8
 
     @property
     def life(self) -> float:
-        return self.timeout + self.margin + 4 * self.beat
+        return self.timeout + MARGIN + 4 * self.beat
 
     @property
     def grace(self) -> float:
-        return self.timeout + self.margin
+        return self.timeout + MARGIN
 
 
 AT_EASE = Pace()
@@ -238,27 +241,43 @@ class Machine:
         write_people(self.project, numbers)
 
     def start(self, *arguments: str, **environ: str) -> "Running":
-        self.runs += 1
-        self.world.witness.runs[self.name] = self.runs
-        pace = self.world.pace
-        hurried = HURRIED.format(margin=pace.margin, beat=pace.beat)
-        command = [sys.executable, "-c", hurried, *(arguments or ("apply", "sandbox", "--yes"))]
-        return Running(self, command, environ)
+        """Start a command in a process of its own, which can be stopped and killed."""
+        self._counted()
+        program = PROGRAM.format(tests=str(TESTS), beat=self._beat)
+        return Running(self, [sys.executable, "-c", program, *(arguments or APPLY)], environ)
 
     def run(self, *arguments: str, code: int = 0, **environ: str) -> str:
         """Run a command to its end; return its output with single spaces."""
-        return self.start(*arguments, **environ).ended(code)
+        found = self._ended(*arguments, **environ)
+        assert found.code == code, f"{found.code}, not {code}: {found.said}"
+        return found.said
 
-    def applied(self, within: float = 60.0) -> str:
-        """Apply as soon as the lock is free, or seems free."""
+    def unlocked(self, *arguments: str, within: float = 60.0) -> str:
+        """Run a command again and again as long as the lock is in its way."""
         deadline = time.monotonic() + within
-        while True:
-            found = self.start().end()
-            if found.code != 7:
-                assert found.code == 0, found.said
-                return found.said
+        while (found := self._ended(*arguments)).code == LOCKED:
             assert time.monotonic() < deadline, found.said
             time.sleep(0.25)
+        assert found.code == 0, found.said
+        return found.said
+
+    def _ended(self, *arguments: str, **environ: str) -> Ended:
+        self._counted()
+        code, said = forked_command.run(
+            self.project.root,
+            arguments or APPLY,
+            surroundings(**self.environ, **environ),
+            Setup("support.hurried", "hurry", self._beat),
+        )
+        return checked(Ended(code, " ".join(said.split())))
+
+    def _counted(self) -> None:
+        self.runs += 1
+        self.world.witness.runs[self.name] = self.runs
+
+    @property
+    def _beat(self) -> int:
+        return round(self.world.pace.beat * 1000)
 
     def holders(self) -> list[str]:
         """Return the ID of the lock's holder, as `state lock break` takes it."""
@@ -271,6 +290,13 @@ class Machine:
     def leftovers(self) -> list[str]:
         folder = self.home / "outbox" / "sandbox"
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def checked(ended: Ended) -> Ended:
+    """Return the end of a command that shows no bug."""
+    assert "bug in reconciler" not in ended.said, ended.said
+    assert "Traceback" not in ended.said, ended.said
+    return ended
 
 
 class Running:
@@ -336,9 +362,7 @@ class Running:
             self._process.kill()
             self._process.wait()
             raise AssertionError(f"it goes on after {within:.0f} s: {self.said}") from None
-        assert "bug in reconciler" not in self.said, self.said
-        assert "Traceback" not in self.said, self.said
-        return Ended(code, self.said)
+        return checked(Ended(code, self.said))
 
     @property
     def said(self) -> str:
