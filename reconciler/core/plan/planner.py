@@ -15,7 +15,6 @@ from reconciler.core.plan.changes import (
     Create,
     PartChange,
     Refill,
-    Removal,
     Replace,
     SegmentChange,
     Unchanged,
@@ -43,7 +42,7 @@ from reconciler.core.plan.renames import both_have_segments, resembling
 from reconciler.core.plan.suppressed_removals import (
     SuppressedMembers,
     not_removable,
-    removal,
+    removals,
     too_many,
     within_guards,
 )
@@ -59,6 +58,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     A blocked address blocks the addresses that depend on it, and no others. Of a paused address, only the
     removal of suppressed members is planned: what prevents it blocks the address, and nothing else does.
     """
+    today = observed.now.date()
     segments = {one.id: one for listed in observed.segments.values() for one in listed}
     specs = {spec.address: spec for spec in desired.segments if spec.address in only}
     waiting = reserved_names(observed.resources.values(), observed.now, desired.environment.api.grace_period)
@@ -72,14 +72,14 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     paused = _paused(specs)
     forgotten = forgotten_specs(desired, observed.resources.values(), only)
     leaving = tuple(_with_suppressed_members((*specs.values(), *forgotten.values()), desired, observed))
-    removals = _suppressed(leaving, desired, observed, segments)
+    removed = removals(leaving, segments, observed.now, desired.environment.api.grace_period)
     alone = (
         *(one for one in ended if isinstance(one, Blocked)),
         *_unmoved(specs, desired, observed),
         *_unsafe_lists(read, observed),
         *_unless(paused, _blocked_alone(decided, wanted, read, observed)),
         *_unless(paused, unproved(wanted, desired, observed)),
-        *_excessive(removals_beside((*wanted, *ending), removals), observed),
+        *too_many(removals_beside((*wanted, *ending), removed), today),
     )
     registry = NameRegistry.of(
         desired.environment.name, _lineage(observed), listed.values(), observed.managed.values(), waiting
@@ -87,9 +87,9 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     settled = resolve_names((*wanted, *ending), registry, paused.union(one.address for one in alone))
     named = tuple(_unless(paused, settled.blocked))
     stopped = paused.union(one.address for one in (*alone, *named))
-    excessive = _excessive((one for at, one in removals.items() if at in stopped), observed)
+    excessive = too_many((one for at, one in removed.items() if at in stopped), today)
     blocked = sorted({*alone, *named, *excessive}, key=lambda one: (one.address, one.finding.problem))
-    suppressed = {at: within_guards(one, observed.now.date()) for at, one in removals.items()}
+    suppressed = within_guards(removed, today)
     going = tuple(sorted(settled.changes, key=address_of))
     sent = (*going, *removals_beside(going, suppressed))
     unchanged = tuple(
@@ -168,27 +168,6 @@ def _with_suppressed_members(
             ours = tag(desired.environment.name, spec.address, _lineage(observed))
             former = _former(desired, observed, spec.address)
             yield SuppressedMembers(spec, observed.resources[spec.address], departures, ours, former)
-
-
-def _excessive(removals: Iterable[Removal], observed: ObservedState) -> Iterator[Blocked]:
-    for one in removals:
-        for finding in too_many(one, observed.now.date()):
-            yield Blocked(one.spec.address, finding, Cause.GUARD)
-
-
-def _suppressed(
-    leaving: Iterable[SuppressedMembers],
-    desired: DesiredState,
-    observed: ObservedState,
-    segments: Mapping[str, Segment],
-) -> dict[Address, Removal]:
-    """Return the suppressed members to remove from each address if nothing else is sent there.
-
-    A segment that cannot be changed safely is left alone. A finding about the address stops no removal.
-    """
-    quiet = desired.environment.api.grace_period
-    found = (removal(one, segments, observed.now, quiet) for one in leaving)
-    return {one.spec.address: one for one in found if one}
 
 
 def _unread(observed: ObservedState) -> Iterator[Blocked]:

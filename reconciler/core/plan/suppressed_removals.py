@@ -1,14 +1,16 @@
 """Removes suppressed members from segments without another change: only a few, and only from our own."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from reconciler.core.errors import Finding
 from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.override import advice
 from reconciler.core.ownership import not_ours
+from reconciler.core.plan.change_kinds import Cause
 from reconciler.core.plan.changes import Removal
+from reconciler.core.plan.model import Blocked
 from reconciler.core.plan.observed import Departure
 from reconciler.core.remote import Segment
 from reconciler.core.rounding import certainly_enough, format_limit, is_past, share_beyond
@@ -40,7 +42,18 @@ class SuppressedMembers:
         return not not_ours(self.spec.address, self.tag, (holding,), segments, self.former)
 
 
-def removal(
+def removals(
+    leaving: Iterable[SuppressedMembers], segments: Mapping[str, Segment], now: datetime, quiet: timedelta
+) -> dict[Address, Removal]:
+    """Return the suppressed members to remove from each address if nothing else is sent there.
+
+    A segment that cannot be changed safely is left alone. A finding about the address stops no removal.
+    """
+    found = (_removal(one, segments, now, quiet) for one in leaving)
+    return {one.spec.address: one for one in found if one}
+
+
+def _removal(
     found: SuppressedMembers, segments: Mapping[str, Segment], now: datetime, quiet: timedelta
 ) -> Removal | None:
     """Return what to remove from segments that are ours and have no unconfirmed request."""
@@ -59,24 +72,29 @@ def not_removable(found: Iterable[SuppressedMembers], segments: Mapping[str, Seg
             yield one.spec.address
 
 
-def within_guards(found: Removal, today: date) -> Removal:
-    """Return the part of a removal that exceeds no guard."""
-    return Removal(found.spec, tuple(one for one in found.departures if not _excess(found, one, today)))
+def within_guards(found: Mapping[Address, Removal], today: date) -> dict[Address, Removal]:
+    """Return the parts of removals that exceed no guard."""
+    kept = {
+        at: tuple(each for each in one.departures if not _excess(one.spec, each, today))
+        for at, one in found.items()
+    }
+    return {at: replace(found[at], departures=departures) for at, departures in kept.items() if departures}
 
 
-def too_many(found: Removal, today: date) -> Iterator[Finding]:
+def too_many(found: Iterable[Removal], today: date) -> Iterator[Blocked]:
     """Yield a finding for each segment whose removal exceeds a guard.
 
     A list with so many of its members may be the wrong file.
     """
-    for one in found.departures:
-        if excess := _excess(found, one, today):
-            yield excess
+    for one in found:
+        for departure in one.departures:
+            if excess := _excess(one.spec, departure, today):
+                yield Blocked(one.spec.address, excess, Cause.GUARD)
 
 
-def _excess(found: Removal, leaving: Departure, today: date) -> Finding | None:
-    guards, file = found.spec.guards, found.spec.audience.place.file
-    where, limit, audience = str(found.spec.address), guards.max_shrink, found.spec.address.audience
+def _excess(spec: SegmentSpec, leaving: Departure, today: date) -> Finding | None:
+    guards, file = spec.guards, spec.audience.place.file
+    where, limit, audience = str(spec.address), guards.max_shrink, spec.address.audience
     held, out = leaving.base.count + leaving.maybe.count, leaving.urgent.count
     if is_past(out, limit, held):
         larger = certainly_enough(out, held, up_to=1.0)

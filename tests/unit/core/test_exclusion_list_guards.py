@@ -371,15 +371,15 @@ def test_more_suppressed_members_than_guards_allow_are_not_removed(held: int, ou
     guards = Guards(max_shrink=0.2, min_members=500)
     spec = replace(SPEC, audience=replace(SPEC.audience, guards=guards))
     departure = Departure("current", members("base", held - 5), members("maybe", 5), members("out", out))
-    found = [one.problem for one in too_many(Removal(spec, (departure,)), NOON.date())]
+    found = [one.finding.problem for one in too_many([Removal(spec, (departure,))], NOON.date())]
     assert "".join(found).startswith(says)
     assert bool(found) == bool(says)
 
 
 def test_the_way_out_of_too_many_is_an_override() -> None:
     departure = Departure("current", members("base", 5), EMPTY_SNAPSHOT, members("out", 4))
-    [found] = too_many(Removal(SPEC, (departure,)), NOON.date())
-    assert 'address: "buyers", guards: {maxShrink: 100%}' in found.remedy
+    [found] = too_many([Removal(SPEC, (departure,))], NOON.date())
+    assert 'address: "buyers", guards: {maxShrink: 100%}' in found.finding.remedy
 
 
 def test_first_lists_without_matches_are_noted() -> None:

@@ -100,7 +100,7 @@ def removes_opt_outs(desired: DesiredState, beyond: int) -> Sequence[Finding]:
     [spec] = desired.segments
     leaving = SnapshotRef("u", 200 + beyond)
     departure = Departure("current", SnapshotRef("b", 1000), EMPTY_SNAPSHOT, leaving)
-    return [*too_many(Removal(spec, (departure,)), TODAY)]
+    return [one.finding for one in too_many([Removal(spec, (departure,))], TODAY)]
 
 
 def misses(desired: DesiredState, beyond: int) -> Sequence[Finding]:
