@@ -251,17 +251,18 @@ def _reserved(claim: NameClaim, registry: NameRegistry) -> Finding | None:
 
 
 def _taken(claim: NameClaim, held: Segment, registry: NameRegistry) -> Finding:
+    has_segment = any(address == claim.address for address, _ in registry.owner.values())
     if held.id in registry.owner:
+        owner, other = registry.owner[held.id][0], "give it another title, or rename that segment in Criteo"
+        move = f"if this is the same audience under another name, add `{move_document(owner, claim.address)}`"
         return Finding(
             str(claim.address),
             f"the name “{claim.name}” belongs to segment {held.id}, which reconciler created for "
-            f"{registry.owner[held.id][0]} and which this plan doesn't rename",
-            "if this is the same audience under another name, add "
-            f"`{move_document(registry.owner[held.id][0], claim.address)}`; else give it another title, or "
-            "rename that segment in Criteo",
+            f"{owner} and which this plan doesn't rename",
+            other if has_segment else f"{move}; else {other}",
         )
     whose = tag(registry.environment, claim.address, registry.lineage)
-    if any(address == claim.address for address, _ in registry.owner.values()):
+    if has_segment:
         return taken_beside(claim.address, claim.name, held, whose)
     how = by_rebuild if claim.address in registry.known else by_document
     return taken_name(registry.environment, claim.address, claim.name, held, whose, how)

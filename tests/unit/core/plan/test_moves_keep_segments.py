@@ -109,6 +109,16 @@ def test_a_forgotten_address_moves_and_is_managed_again(world: InMemoryEnvironme
     assert world.plan().changes == ()
 
 
+def test_a_move_is_advised_only_where_it_can_be_carried_out(world: InMemoryEnvironment) -> None:
+    """A title that a forgotten segment has is claimed by a new address, then by one with a segment."""
+    world.moved, world.wishes[NEW] = (), DesiredSegment("Gold")
+    [advised] = [one.finding.remedy for one in world.plan().blocked]
+    assert "add `{kind: Moved, from: offsite/old, to: offsite/new}`" in advised
+    world.wishes = {OTHER: DesiredSegment("Gold")}
+    [advised] = [one.finding.remedy for one in world.plan().blocked]
+    assert advised == "give it another title, or rename that segment in Criteo"
+
+
 def test_an_address_with_a_segment_of_its_own_takes_no_other(world: InMemoryEnvironment) -> None:
     world.moved = (move(OLD, OTHER),)
     del world.wishes[NEW]
