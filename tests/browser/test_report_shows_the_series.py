@@ -31,7 +31,8 @@ pytestmark = [
 ]
 
 SCREENS = {"phone": (390, 844), "desktop": (1440, 900)}
-LOOKS = [(screen, scheme) for screen in SCREENS for scheme in ("light", "dark")]
+LOOKS = list(zip(SCREENS, ("light", "dark"), strict=True))
+"""Layouts follow from the screen, contrasts from the scheme."""
 REPORT = large_report(title="<img src=https://evil.example/x onerror=alert(1)></title><script>" + "W" * 300)
 SINCE = REPORT.environments[0].since
 POINT = re.compile(r"[ML]([\d.]+),([\d.]+)")
