@@ -131,6 +131,24 @@ def a_filled_segment_is_replaced_that_replaced_an_adopted_one() -> None:
     ends_well(history)
 
 
+def a_filled_segment_is_replaced_that_replaced_one_adopted_in_a_moment() -> None:
+    """Its adoption and its completion have the same time."""
+    history = begun()
+    history.hand_over(TWO, Baseline.REUSE, frozenset({"p0"}), "")
+    history.run_in_peace([])
+    history.run_in_peace([("rekey", 1, KIND, "1001", "8")])
+    history.fill_by_hand(1)
+    ends_well(history)
+
+
+def a_file_in_another_form_than_was_sent_is_believed() -> None:
+    history, sent = EveryEvent(), frozenset({"p0"})
+    handed = [("hand_over", ONE, Baseline.ASSUME, sent, "")]
+    history.begin([("declare", ONE, sent)], size=1, handed=handed, run=False)
+    history.run_in_peace([("rekey", 0, (IdentifierType.EMAIL, Hashing.MD5), "1001", "7")])
+    ends_well(history)
+
+
 def an_expired_override_lets_nothing_pass() -> None:
     history = begun()
     history.override(0, "address", "maxShrink", 0)
@@ -177,6 +195,8 @@ EXAMPLES: tuple[Callable[[], None], ...] = (
     a_copy_of_an_interrupted_move_is_no_second_segment,
     a_filled_segment_is_replaced,
     a_filled_segment_is_replaced_that_replaced_an_adopted_one,
+    a_filled_segment_is_replaced_that_replaced_one_adopted_in_a_moment,
+    a_file_in_another_form_than_was_sent_is_believed,
     an_expired_override_lets_nothing_pass,
     a_stranger_with_our_name_stops_no_opt_out,
     many_opt_outs_in_a_replaced_segment_leave_it_or_block,

@@ -51,7 +51,7 @@ def excess(holding: SegmentState, reported: Statistics | None, now: datetime) ->
 def was_filled(holding: SegmentState) -> bool:
     """Return whether others filled the segment after it was complete. An adopted one was filled before."""
     unknown, completed = holding.members_unknown_before, holding.completed_at
-    return unknown is not None and completed is not None and unknown >= completed
+    return unknown is not None and completed is not None and unknown > completed
 
 
 def is_filled(counts: MemberCounts) -> bool:

@@ -44,11 +44,13 @@ def search(histories: int) -> type[TestCase]:
 
 
 TestEvents = search(min(COUNT, HALF))
-if COUNT > HALF:
-    TestTheOtherHalf = search(COUNT - HALF)
-    """A test of its own, so that two processes can share the search."""
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
 def test_it_still_holds_that(example: Callable[[], None]) -> None:
     example()
+
+
+if COUNT > HALF:
+    TestTheOtherHalf = search(COUNT - HALF)
+    """A test of its own, so that two processes can share the search; the last one, so that both do."""
