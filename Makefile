@@ -27,7 +27,7 @@ CORE_TESTS := tests/unit/core tests/unit/manifests tests/unit/credentials tests/
 	--ignore tests/unit/core/approval/test_every_rule_of_an_approval_is_needed.py \
 	--ignore tests/unit/manifests/test_both_validators_agree.py
 
-.PHONY: demo docs pictures sdk azurite actionlint spark test reliability torture fidelity lint lint-format lint-style lint-types lint-imports unit quick coverage check format bench bench-small bench-large ci-files lock clean
+.PHONY: demo docs pictures sdk azurite actionlint spark roapi test reliability torture fidelity lint lint-format lint-style lint-types lint-imports unit quick coverage check format bench bench-small bench-large ci-files lock clean
 
 # pip takes a minute for what uv installs in seconds.
 UV := $(BIN)/uv --quiet pip install --python $(BIN)/python
@@ -60,6 +60,13 @@ spark: .spark/.ready  ## Apache Spark, half a gigabyte, for the tests of its eng
 .spark/.ready: tests/spark.txt $(READY)
 	rm -rf .spark
 	$(UV) --require-hashes --target .spark -r $<
+	touch $@
+
+roapi: .roapi/.ready  ## a server of Arrow Flight SQL, 37 MB, for the tests of queries; without it they are skipped
+
+.roapi/.ready: tests/roapi.txt $(READY)
+	rm -rf .roapi
+	$(BIN)/python -m pip install --quiet --require-hashes --no-compile --target .roapi -r $<
 	touch $@
 
 test: $(READY) $(SDKS_READY)  ## all tests; docs/explanation/reliability.md must say what they saw
@@ -129,6 +136,7 @@ lock:  ## renew requirements.lock from pyproject.toml
 		--no-emit-index-url --no-header --no-annotate -o tools/uv.txt
 	$(BIN)/uv pip compile pyproject.toml $(EXTRAS:%=--extra %) --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 	$(BIN)/uv pip compile tests/spark.in --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o tests/spark.txt
+	echo "roapi>=0.12.7,<0.13" | $(BIN)/uv pip compile - --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o tests/roapi.txt
 	for version in $(SDKS); do \
 		echo "criteo-api-retailmedia-sdk==$$version.*" | $(BIN)/uv pip compile - --quiet --universal \
 			--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
@@ -136,4 +144,4 @@ lock:  ## renew requirements.lock from pyproject.toml
 	done
 
 clean:
-	rm -rf $(VENV) .sdk .spark .azurite .actionlint .reconciler .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build site
+	rm -rf $(VENV) .sdk .spark .roapi .azurite .actionlint .reconciler .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build site

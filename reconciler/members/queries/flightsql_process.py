@@ -53,7 +53,10 @@ def _run(statement: adbc.AdbcStatement, dates: list[str]) -> pyarrow.RecordBatch
         schema, array = batch.__arrow_c_array__()
         statement.bind(array, schema)
     handle, _ = statement.execute_query()
-    return AdbcRecordBatchReader._import_from_c(handle.address)  # noqa: SLF001 - keeps the codes of errors
+    reader = AdbcRecordBatchReader._import_from_c(handle.address)  # noqa: SLF001 - keeps the codes of errors
+    return (
+        reader if reader.schema.names else _described(statement)
+    )  # some state no columns if there are no rows
 
 
 def _send(out: IO[bytes], reader: pyarrow.RecordBatchReader) -> None:

@@ -10,6 +10,7 @@ import pytest
 from support import databases as files
 from support import flightsql as flightsql_server
 from support import mariadb as mariadb_server
+from support import roapi as roapi_server
 from support.databases import Row, SqlServer, database, query, values, write_duckdb, write_sqlite
 from support.source_project import CUSTOMER, EMAIL, Project, make
 
@@ -69,6 +70,7 @@ SERVERS = {
     "postgresql": (files.INSTALLED, files.postgresql),
     "mariadb-server": (mariadb_server.INSTALLED, mariadb_server.mariadb),
     "flightsql": (flightsql_server.INSTALLED, flightsql_server.flightsql),
+    "roapi": (roapi_server.INSTALLED, roapi_server.roapi),
 }
 
 
