@@ -14,6 +14,7 @@ from reconciler.core.errors import Finding
 from reconciler.core.model import Address, IdentifierType, SourceLocation
 from reconciler.core.plan.changes import SegmentChange
 from reconciler.core.remote import NewSegment
+from reconciler.core.state.moves import without_superseded
 from reconciler.core.state.resource import SegmentState
 
 SENT_BEFORE = [*PEOPLE, "theirs"]
@@ -129,7 +130,8 @@ class Adopts(Simulation):
             self.world.adoptions[at] = replace(self.world.adoptions[at], baseline=Baseline.REPLACE)
             return
         where = Address.parse(finding.where) if "/" in finding.where else None
-        waiting = where in self.world.adoptions and where not in self.world.store.saved_resources
+        known, _ = without_superseded(self._resources())
+        waiting = where in self.world.adoptions and where not in {one.address for one in known}
         if where and waiting and re.match(r"segment \d+|there is no segment \d+", finding.problem):
             del self.world.adoptions[where]
         else:

@@ -9,11 +9,13 @@ from support.lifecycle_simulation import ends_well
 from support.simulation import ADDRESSES
 
 from reconciler.core.adoption import Baseline
+from reconciler.core.lifecycle import MembersEnd, SegmentEnd
 from reconciler.core.model import Hashing, IdentifierType, RepairMode
 
 ONE, TWO = ADDRESSES[0], ADDRESSES[3]
 KIND = (IdentifierType.EMAIL, Hashing.SHA256)
 FOUR = frozenset({"p0", "p1", "p2", "p3"})
+ONE_PERSON, EVERYBODY = frozenset({"p0"}), FOUR | {"p4"}
 
 
 def begun() -> EveryEvent:
@@ -149,6 +151,37 @@ def a_file_in_another_form_than_was_sent_is_believed() -> None:
     ends_well(history)
 
 
+def an_audience_under_the_name_of_an_ended_one_has_lists_of_its_own() -> None:
+    """The former audience was deleted, with the lists that were applied last."""
+    history, (deleted, moved, ended) = EveryEvent(), ADDRESSES[:3]
+    declared = [
+        ("declare", moved, ONE_PERSON),
+        ("declare", deleted, EVERYBODY),
+        ("declare", ended, EVERYBODY),
+    ]
+    history.begin(declared, size=4, run=True)
+    history.events_happen([("deliver", 0, "opt-outs.csv", frozenset({"p0", "p1", "p2"}), 0)])
+    history.something_happens(("delete_by_hand", 0))
+    history.run_in_peace([])
+    history.an_address_ends(2, ("end", 2, MembersEnd.KEEP, SegmentEnd.DELETE), killed=0, after=False)
+    history.something_happens(("move", 1, ended))
+    history.a_column_changes_and_is_applied(("change_matches", 0, ONE_PERSON, ""), [])
+    ends_well(history)
+
+
+def an_adoption_of_a_segment_that_moved_on_is_to_be_removed() -> None:
+    """The run that moved it was killed, and left a copy under the old address."""
+    history, new, adopted = EveryEvent(), ADDRESSES[0], ADDRESSES[3]
+    handed = [("hand_over", adopted, Baseline.REUSE, ONE_PERSON, "")]
+    history.begin([("declare", new, ONE_PERSON)], size=1, handed=handed, run=False)
+    history.documents_are_applied([("move", 0, ADDRESSES[1])], number=1, after=False)
+    history.run_beside_a_stranger([], (0, ""), "like ours", "lost-before")
+    history.documents_are_applied([("move", 1, new)], number=4, after=False)
+    history.something_happens(("move", 0, adopted))
+    history.events_are_applied([("move", 0, adopted), ("move", 0, new)], statistics=False)
+    ends_well(history)
+
+
 def an_expired_override_lets_nothing_pass() -> None:
     history = begun()
     history.override(0, "address", "maxShrink", 0)
@@ -197,6 +230,8 @@ EXAMPLES: tuple[Callable[[], None], ...] = (
     a_filled_segment_is_replaced_that_replaced_an_adopted_one,
     a_filled_segment_is_replaced_that_replaced_one_adopted_in_a_moment,
     a_file_in_another_form_than_was_sent_is_believed,
+    an_audience_under_the_name_of_an_ended_one_has_lists_of_its_own,
+    an_adoption_of_a_segment_that_moved_on_is_to_be_removed,
     an_expired_override_lets_nothing_pass,
     a_stranger_with_our_name_stops_no_opt_out,
     many_opt_outs_in_a_replaced_segment_leave_it_or_block,

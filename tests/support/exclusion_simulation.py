@@ -288,6 +288,7 @@ class ListHistories(Simulation):
         return (not same or within) and now.empty - before.empty <= limit + 1e-6
 
     def _run(self, only: Container[Address] | None = None) -> Report | None:
+        self._forget_lists_of_ended_addresses()
         left_alone = self._left_alone()
         try:
             report = super()._run(only)
@@ -296,6 +297,12 @@ class ListHistories(Simulation):
         if only is None and report and not report.errors and not report.stopped:
             self._opt_outs_have_left(left_alone)
         return report
+
+    def _forget_lists_of_ended_addresses(self) -> None:
+        """Another audience may get the name of an address that the state has no longer."""
+        ended = self.possible.keys() - self.world.store.saved_resources.keys()
+        for address in ended:
+            del self.possible[address]
 
     def _left_alone(self) -> set[str]:
         """Return the forgotten and retired segments without an unconfirmed request."""
