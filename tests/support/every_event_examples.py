@@ -71,7 +71,7 @@ def a_forgotten_address_may_keep_the_tag_of_where_it_moved_from() -> None:
     history.run_and_crash([("move", 0, to)], number=5, after=False)
     history.run_in_peace([("remove_from_manifests", 0)])
     history.run_in_peace([("move", 0, origin)])
-    assert origin in history.world.store.saved_resources[to].moved_from
+    assert to in history.world.store.saved_resources
     ends_well(history)
 
 

@@ -573,7 +573,7 @@ MUTANTS = (
 BLOCKED = "one blocked address stops one, and suppressed people leave it"
 
 BLOCKING = (
-    Mutant(BLOCKED, "suppressed people leave", ((planner, "_suppressed", gives({})),)),
+    Mutant(BLOCKED, "suppressed people leave", ((planner, "removals", gives({})),)),
     Mutant(BLOCKED, "nobody else leaves", ((transfer, "takewhile", lambda _: lambda _fits, all_: all_),)),
     Mutant(
         BLOCKED, "not while a request is unconfirmed", ((suppressed_removals, "grace_ends_at", gives(None)),)
