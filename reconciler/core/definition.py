@@ -77,6 +77,7 @@ def _portable(spec: SegmentSpec) -> Iterator[tuple[PortablePart, str, str]]:
 
 def _of_source(source: Source) -> Iterator[tuple[str, str]]:
     yield "source.files", ", ".join(map(redacted_path, source.files))
+    yield "source.delta", redacted_path(source.delta)
     if query := source.query:
         key = "source" if query.table else "source.query"
         yield "source.table", _shown(query.table)

@@ -232,10 +232,11 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The source of the rows: `files`, or a `query`. `pinned`: only the approved members may be sent.
+    """The source of the rows: `files`, a `query`, or the folder of a `delta` table.
 
-    `root` and `sample_rows` come from the environment or an option, and apply to all sources. `place` is the
-    location of the file names, or of the query. `where_written` is `where` as the manifest contains it.
+    `pinned`: only the approved members may be sent. `root` and `sample_rows` come from the environment or an
+    option, and apply to all sources. `place` is the location of the file names, the query, or the folder.
+    `where_written` is `where` as the manifest contains it.
     """
 
     files: tuple[str, ...]
@@ -249,6 +250,7 @@ class Source:
     where_written: str = ""
     query: Query | None = None
     partitions: tuple[Partition, ...] = ()
+    delta: str = ""
 
 
 LIST_SHRINK = 0.05
@@ -398,6 +400,8 @@ class SegmentSpec:
         }
         if query := audience.source.query:
             stated["query"] = [query.connection, query.leads_to, query.sql, query.freshness]
+        if audience.source.delta:
+            stated["delta"] = audience.source.delta
         if partitions := audience.source.partitions:
             stated["partitions"] = [[one.column, one.type] for one in partitions]
         if audience.source.pinned:

@@ -51,6 +51,7 @@ def _stated(spec: SegmentSpec) -> dict[PortablePart, object]:
             "pinned": source.pinned,
             **_query(source.query),
             **_partitions(source.partitions),
+            **({"delta": source.delta} if source.delta else {}),
         },
         PortablePart.COLUMNS: {"columns": sorted(audience.columns), "defaultCountry": audience.country},
         PortablePart.EXCLUSIONS: [_exclusion(one) for one in audience.exclusion_lists],

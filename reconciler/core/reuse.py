@@ -170,6 +170,7 @@ def reading_key(secret: bytes, request: AudienceRequest, today: date, seen: Sour
         "erased": seen.erased,
         "kinds": request.kinds,
         "patterns": source.files,
+        "delta": source.delta,
         "partitions": [[one.column, one.type] for one in source.partitions],
         "where": source.where,
         "today": today.isoformat() if _TODAY in source.where else None,

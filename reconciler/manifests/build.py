@@ -245,7 +245,8 @@ def _audience(
             place=document.place("source", *rows_key(source)),
             where_place=document.place("source", "where"),
             where_written=document.written("source", "where"),
-            query=None if "files" in source else query(document, inventory),
+            query=None if {"files", "delta"} & source.keys() else query(document, inventory),
+            delta=source.get("delta", "").rstrip("/"),
             partitions=tuple(
                 Partition(column, PartitionType(kind))
                 for column, kind in source.get("partitions", {}).items()

@@ -11,10 +11,9 @@ from reconciler.manifests.syntax.nodes import ManifestDocument
 
 def rows_key(source: dict[str, Any]) -> tuple[str, ...]:
     """Return the path of what names the rows of a source."""
-    if "files" in source:
-        return ("files",)
-    if "table" in source:
-        return ("table",)
+    for key in ("files", "delta", "table"):
+        if key in source:
+            return (key,)
     return ("query", "file" if "file" in source["query"] else "sql")
 
 

@@ -74,7 +74,7 @@ def describe(
         raise ConfigurationError("sources can't be read", findings=findings)
     parts = tuple(_part(kind, header, files) for header, files in groups.items())
     names = {one.casefold(): one for part in reversed(parts) for one in part.columns.values()}
-    return Table(kind, parts, _types(cursor, parts), tuple(names.values()), place)
+    return Table(kind, parts, common_types(cursor, parts), tuple(names.values()), place)
 
 
 def parquet_table(
@@ -136,8 +136,8 @@ def _part(kind: Family, header: Header, files: Sequence[File]) -> Part:
     return Part(tuple(files), reader, dict(zip(folded, header.names, strict=True)), types, separator)
 
 
-def _types(cursor: duckdb.DuckDBPyConnection, parts: Sequence[Part]) -> dict[str, str]:
-    """Of columns that all files have, the type that holds the values of all."""
+def common_types(cursor: duckdb.DuckDBPyConnection, parts: Sequence[Part]) -> dict[str, str]:
+    """Return, for each column that all files have, the type that holds the values of all."""
     shared = set.intersection(*(set(part.types) for part in parts))
     return {one: _common(cursor, [part.types[one] for part in parts]) for one in sorted(shared)}
 

@@ -31,6 +31,7 @@ from reconciler.members import delta, lookup
 from reconciler.members.builder import AudienceBuilder
 from reconciler.members.data_root import DataRoot
 from reconciler.members.database import connect, storage_errors
+from reconciler.members.delta_lake.tables import DeltaTables
 from reconciler.members.erased import ErasedMembers
 from reconciler.members.file_sets import FileSets
 from reconciler.members.group_rows import RowsHere, Stage
@@ -75,7 +76,8 @@ class DuckDbEngine:
             self._database = connect(
                 (root.folder, self._scratch.folder), self._scratch.folder, memory_limit, threads
             )
-        files = FileSets(Intake(root, self._scratch.folder / "unpacked", check))
+        lake = DeltaTables(root, self._scratch.folder / "logs", check)
+        files = FileSets(Intake(root, self._scratch.folder / "unpacked", check), lake)
         queries = AskedQueries(databases, root.folder, self._scratch.folder / "queries", check, run)
         self._sources = RowSources(files, queries)
         self._snapshots = Snapshots(self._scratch.folder, fetch, key)

@@ -7,6 +7,7 @@ stay as they are.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import Path
 
 import duckdb
 
@@ -14,19 +15,22 @@ from reconciler.core.errors import Finding
 from reconciler.core.model import Source, SourceLocation
 from reconciler.members import column_types, pruning, sources, where_clause
 from reconciler.members.column_types import ColumnType
+from reconciler.members.delta_lake import tables as delta_tables
+from reconciler.members.delta_lake.tables import DeltaTables
 from reconciler.members.described import brought, describe
 from reconciler.members.file_stamp import FileStamp
 from reconciler.members.intake import Intake
 from reconciler.members.partitions import partitioned, values_of_folders
+from reconciler.members.pruning import Values
 from reconciler.members.sources import RowOrigin, Table
 from reconciler.members.where_clause import WhereClause
 
-Identity = tuple[tuple[FileStamp, ...], tuple[tuple[str, str], ...]]
+Identity = tuple[tuple[FileStamp, ...], tuple[tuple[str, ...], ...]]
 
 
 def identity(table: Table) -> Identity:
-    """What tells a set of files, as they are, from any other, and which columns their folders add."""
-    shared = {(one, part.types[one]) for part in table.parts for one in part.shared}
+    """What tells a set of files, as they are, from any other, and what folders or a log add to their rows."""
+    shared = {(one, part.types[one], *values) for part in table.parts for one, values in part.shared.items()}
     return tuple(file.stamp for file in table.files), tuple(sorted(shared))
 
 
@@ -36,16 +40,17 @@ Meanings = dict[tuple[Identity, str], ColumnType]
 
 @dataclass(frozen=True, slots=True)
 class FileSets:
-    """What was learnt of the files below the root of an intake. Patterns are looked up once."""
+    """What was learnt of the files below the root of an intake. Patterns and tables are looked up once."""
 
     intake: Intake
+    lake: DeltaTables
     _guessed: Meanings = field(default_factory=dict)
     _decided: Meanings = field(default_factory=dict)
     _found: dict[tuple[str, ...], Table] = field(default_factory=dict)
 
     def looked_up_again(self) -> "FileSets":
         """The same, for another look at which files match and how they are."""
-        return replace(self, _found={})
+        return replace(self, lake=self.lake.looked_up_again(), _found={})
 
     def table(
         self, cursor: duckdb.DuckDBPyConnection, patterns: tuple[str, ...], place: SourceLocation
@@ -64,14 +69,25 @@ class FileSets:
         root, declared, place = self.intake.root, source.partitions, source.place
         found = sources.matching(root, source.files, place)
         values = values_of_folders(root, found, declared, place)
-        condition = where_clause.parse(cursor, source, None, today)
-        wanted = found
-        if isinstance(condition, WhereClause) and condition is not where_clause.ALWAYS:
-            kept = pruning.kept(cursor, condition.sql, [one.column for one in declared], [*values.values()])
-            wanted = tuple(file for file in found if values[file] in kept) or found[-1:]
+        wanted = _wanted(cursor, source, today, [one.column for one in declared], values)
         sources.bring(root, wanted, place)
         table = describe(cursor, self.intake, wanted, place)
         return partitioned(table, declared, values, len(found) - len(wanted))
+
+    def delta(
+        self, cursor: duckdb.DuckDBPyConnection, source: Source, identifiers: Collection[str], today: date
+    ) -> Table:
+        """The rows of the latest version of a Delta table, from the files of which `where` may keep a row.
+
+        Raises ConfigurationError.
+        """
+        root, place = self.intake.root, source.place
+        found = self.lake.latest(source.delta, identifiers, place)
+        wanted = _wanted(cursor, source, today, [one.name for one in found.partitions], found.values)
+        sources.bring(root, wanted, place)
+        delta_tables.check_sizes(root, found, wanted, place)
+        table = describe(cursor, self.intake, wanted, place)
+        return delta_tables.rows(cursor, table, found, len(found.values) - len(wanted))
 
     def bring(
         self, cursor: duckdb.DuckDBPyConnection, table: Table, columns: Collection[str]
@@ -80,7 +96,7 @@ class FileSets:
 
         Of large Parquet files in an object store, no other column can be read.
         """
-        if table.family != "parquet" or table.origin is not RowOrigin.FILES:
+        if table.family != "parquet" or table.origin is RowOrigin.QUERY:
             return ()
         found = (brought(cursor, self.intake, one, columns, table.place) for one in table.files)
         return tuple(one for one in found if one)
@@ -113,6 +129,21 @@ class FileSets:
 
     def is_decided(self, table: Table, columns: Sequence[str]) -> bool:
         return all((identity(table), one.casefold()) in self._decided for one in columns)
+
+
+def _wanted(
+    cursor: duckdb.DuckDBPyConnection,
+    source: Source,
+    today: date,
+    columns: Sequence[str],
+    values: Mapping[Path, Values],
+) -> tuple[Path, ...]:
+    """Return the files of which `where` may keep a row; at least one. `values` are those of `columns`."""
+    condition, found = where_clause.parse(cursor, source, None, today), tuple(sorted(values))
+    if not columns or not isinstance(condition, WhereClause) or condition is where_clause.ALWAYS:
+        return found
+    kept = pruning.kept(cursor, condition.sql, columns, [*values.values()])
+    return tuple(file for file in found if values[file] in kept) or found[-1:]
 
 
 def _learnt(

@@ -13,6 +13,7 @@ from reconciler import __version__
 from reconciler.core.model import Audience
 from reconciler.core.reuse import SourceIdentities, SourceIdentity
 from reconciler.members.data_root import DataRoot
+from reconciler.members.delta_lake import LOG_FOLDER
 
 REVISION = 1
 """Raise it with every change that may change the members, counts or lists that a file is read as."""
@@ -35,6 +36,8 @@ def identify(
 ) -> SourceIdentities:
     """Return the files of audiences as they are now; each pattern is resolved once.
 
+    A Delta table is identified by the files of its log: each version adds one, and changes no other file.
+
     What a query returns has no identity, so that the query runs each time.
     """
     seen_at = time_ns()
@@ -52,4 +55,6 @@ def identify(
 
 def _patterns(audience: Audience) -> tuple[str, ...]:
     lists = (one.files for one in audience.lists)
-    return tuple(dict.fromkeys((*audience.source.files, *(file for files in lists for file in files))))
+    source = audience.source
+    log = (f"{source.delta}/{LOG_FOLDER}/*",) if source.delta else ()
+    return tuple(dict.fromkeys((*source.files, *log, *(file for files in lists for file in files))))

@@ -14,12 +14,11 @@ from reconciler.core.model import Partition, PartitionType, SourceLocation
 from reconciler.members.data_root import DataRoot
 from reconciler.members.database import literal
 from reconciler.members.pruning import Values
-from reconciler.members.sources import Part, Table, shown_in
+from reconciler.members.shared_values import SharedColumn, unsuited, with_shared
+from reconciler.members.sources import Table, shown_in
 
 NOTHING = "__HIVE_DEFAULT_PARTITION__"
 """What Hive and Spark call the folder of rows without a value."""
-FILE_INDEX = "file_index"
-"""DuckDB's column of a file's position among those of its reader."""
 LONGEST_INTEGER = 18
 """Digits."""
 _STORED = {PartitionType.TEXT: "VARCHAR", PartitionType.INTEGER: "BIGINT", PartitionType.DATE: "DATE"}
@@ -91,20 +90,11 @@ def partitioned(
     findings = [*_unfit(table, partitions)]
     if findings:
         raise ConfigurationError("the partitions of a source can't be used", findings=findings)
-    types = {one.column.casefold(): _STORED[one.type] for one in partitions}
-    parts = tuple(_part(one, partitions, values) for one in table.parts)
-    names = (*table.names, *(one.column for one in partitions))
+    columns = [SharedColumn(one.column, _STORED[one.type]) for one in partitions]
+    types = {one.name.casefold(): one.type for one in columns}
+    parts = tuple(with_shared(one, columns, values) for one in table.parts)
+    names = (*table.names, *(one.name for one in columns))
     return replace(table, parts=parts, types={**table.types, **types}, names=names, unread=unread)
-
-
-def _part(part: Part, partitions: Sequence[Partition], values: Mapping[Path, Values]) -> Part:
-    shared = {
-        one.column.casefold(): tuple(values[file.stamp.file][index] for file in part.files)
-        for index, one in enumerate(partitions)
-    }
-    types = {one.column.casefold(): _STORED[one.type] for one in partitions}
-    columns = {one.column.casefold(): one.column for one in partitions}
-    return replace(part, columns={**part.columns, **columns}, types={**part.types, **types}, shared=shared)
 
 
 def _unfit(table: Table, partitions: Sequence[Partition]) -> Iterable[Finding]:
@@ -120,6 +110,4 @@ def _unfit(table: Table, partitions: Sequence[Partition]) -> Iterable[Finding]:
             if one.column.casefold() in part.columns:
                 problem = f"{first} has a column `{one.column}` as well as a folder `{one.column}=…`"
                 yield Finding(str(table.place), problem, "remove it from `partitions`, or from the files")
-        if FILE_INDEX in part.columns:
-            problem = f"{first} has a column `{FILE_INDEX}`, which a source with `partitions` can't have"
-            yield Finding(str(table.place), problem, "rename the column")
+    yield from unsuited(table.parts, "partitions", table.place)

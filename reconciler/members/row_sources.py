@@ -32,6 +32,8 @@ class RowSources:
         """
         if source.query is not None:
             return self.queries.table(cursor, source.query, columns, today)
+        if source.delta:
+            return self.files.delta(cursor, source, columns, today)
         if source.partitions:
             return self.files.partitioned(cursor, source, today)
         return self.files.table(cursor, source.files, source.place)

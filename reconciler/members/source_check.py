@@ -14,6 +14,7 @@ from reconciler.disk.scratch_dir import ScratchDir
 from reconciler.members import where_clause as where
 from reconciler.members.data_root import CHECKED, DataRoot, LocalFolder, local
 from reconciler.members.database import connect, storage_errors
+from reconciler.members.delta_lake.tables import DeltaTables
 from reconciler.members.file_sets import FileSets
 from reconciler.members.intake import Intake
 from reconciler.members.prepare import Preparation
@@ -76,7 +77,8 @@ def checking(
         with storage_errors("starting DuckDB"):
             database = connect((root.folder, scratch.folder), scratch.folder)
         with contextlib.closing(database):
-            files = FileSets(Intake(root, scratch.folder / "unpacked", check))
+            lake = DeltaTables(root, scratch.folder / "logs", check)
+            files = FileSets(Intake(root, scratch.folder / "unpacked", check), lake)
             yield Checker(RowSources(files, queries), database, check)
     finally:
         scratch.remove()

@@ -77,14 +77,15 @@ class RowOrigin(Enum):
 
     FILES = "name a column of the files' header line; do they begin with one?"
     QUERY = "name a column that the query returns"
+    DELTA = "name a column of the Delta table"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """The rows of a source. `types` are DuckDB's, by case-folded name; text families have none.
 
-    `fresh_at` is when the newest row of a query was written, if a query tells it. `unread` is how many files
-    were left out, because `where` keeps no row of them.
+    `fresh_at` is when the newest row was written, if a query or the log of a table tells it. `unread` is
+    how many files were left out, because `where` keeps no row of them.
     """
 
     family: Family
@@ -103,7 +104,7 @@ class Table:
     @property
     def counts(self) -> FileCounts:
         """Return how many files are read and left out; a query has none."""
-        return FileCounts(len(self.files) if self.origin is RowOrigin.FILES else 0, self.unread)
+        return FileCounts(0 if self.origin is RowOrigin.QUERY else len(self.files), self.unread)
 
     @property
     def called(self) -> tuple[tuple[str, Path], ...]:
@@ -113,7 +114,7 @@ class Table:
     @property
     def newest(self) -> datetime | None:
         """When the newest file or row was written; None if nothing tells it."""
-        if self.origin is RowOrigin.QUERY:
+        if self.origin is not RowOrigin.FILES:
             return self.fresh_at
         return max(file.stamp.written_at for file in self.files)
 

@@ -4,6 +4,7 @@ import gzip
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from unittest import mock
 
 import duckdb
@@ -13,6 +14,7 @@ import zstandard
 from faults.case import Case, Group, Leaves
 from faults.manifest_faults import adds, edits
 from faults.project import AFTER, World, customer, email, rows
+from support.delta_tables import added_files, commit, map_columns, write_table
 
 BLOCKED, PARTLY = 5, 8
 
@@ -41,6 +43,20 @@ def parquet(world: World, name: str, select: str) -> bytes:
 def people_in_parquet(world: World) -> bytes:
     world.edit("buyers.yaml", "people.csv", "people.parquet")
     return parquet(world, "people.parquet", f"SELECT * FROM read_csv('{world.people}', all_varchar = true)")
+
+
+def stored(change: Callable[[Path], object]) -> Callable[[World], object]:
+    """Let the audience read a Delta table of two versions, with a fault."""
+
+    def store(world: World) -> None:
+        world.edit("buyers.yaml", 'source: {files: ["people.csv"]}', "source: {delta: people}")
+        numbers = [*AFTER]
+        for some in (numbers[::2], numbers[1::2]):
+            people = {"email": [email(one) for one in some], "id": [customer(one) for one in some]}
+            write_table(world.data / "people", people)
+        change(world.data / "people")
+
+    return store
 
 
 def parquet_in_half(world: World) -> None:
@@ -398,6 +414,27 @@ SOURCES = Group(
             BLOCKED,
             "there is no such column in more/[redacted: possible PII]",
             "name a column of the files' header line",
+        ),
+        Case(
+            "the log of a Delta table lacks a version",
+            stored(lambda table: commit(table, 0).unlink()),
+            BLOCKED,
+            "the Delta table people has no version 0 in its log",
+            "copy the whole table again",
+        ),
+        Case(
+            "a Delta table lacks a file of its latest version",
+            stored(lambda table: added_files(table, 1)[0].unlink()),
+            BLOCKED,
+            "the Delta table people lacks a file of version 1",
+            "copy the whole table again",
+        ),
+        Case(
+            "a Delta table has column mapping",
+            stored(map_columns),
+            BLOCKED,
+            "the Delta table people has column mapping",
+            "write a table without `delta.columnMapping.mode`",
         ),
         Case(
             "identifiers in JSON are numbers with a fraction",

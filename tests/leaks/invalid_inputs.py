@@ -13,6 +13,7 @@ import duckdb
 from leaks.markers import MARKERS, Person
 from leaks.project import edit, people
 from leaks.runner import LeakRunner
+from support.delta_tables import added_files, commit, write_table
 
 EVERYTHING = (
     ("validate", "-v"),
@@ -129,6 +130,25 @@ def filed(sql: str) -> InvalidInput:
     return InvalidInput(3, corrupt, SOURCES)
 
 
+def stored(change: Callable[[Path], object]) -> InvalidInput:
+    """Replace the source by a Delta table with its rows, in folders named after people, and break it."""
+
+    def corrupt(runner: LeakRunner) -> None:
+        table = runner.folder / "data" / "table"
+        persons = MARKERS.people[:4]
+        columns = {
+            "email": [one.email for one in persons],
+            "id": [one.customer for one in persons],
+            "phone": [one.phone for one in persons],
+            "of": [one.email for one in persons],
+        }
+        write_table(table, columns, ["of"])
+        change(table)
+        edit(runner, BUYERS, '{files: ["people.csv"]}', "{delta: table}")
+
+    return InvalidInput(3, corrupt)
+
+
 def typed(*arguments: str, code: int = 64) -> InvalidInput:
     return InvalidInput(code, lambda _: None, (arguments,))
 
@@ -243,6 +263,11 @@ REFUSALS: Mapping[str, InvalidInput] = {
     ),
     "a query whose column is a customer": queried(f"SELECT email AS c{PERSON.customer} FROM customers"),
     "a database that holds people and no tables": queried("SELECT email FROM crm", "sqlite", _rewritten),
+    # Delta tables
+    "a Delta table that lacks a file named after a person": stored(
+        lambda table: added_files(table)[0].unlink()
+    ),
+    "a Delta table whose log breaks off": stored(lambda table: _cut(commit(table))),
     # manifests
     "an e-mail address as the title": manifest(BUYERS, "title: Buyers", f"title: {PERSON.email}"),
     "a hash as the title": manifest(BUYERS, "title: Buyers", f"title: {MARKERS.hashes[0]}"),

@@ -71,7 +71,7 @@ class Project:
     def reads(
         self, *files: str, where: str = "", columns: Mapping[IdentifierType, str] | None = None
     ) -> "Project":
-        source = replace(self.audience.source, files=files, where=where)
+        source = replace(self.audience.source, files=files, where=where, delta="")
         named = tuple((columns or dict(self.audience.columns)).items())
         self.audience = replace(self.audience, source=source, columns=named)
         return self
@@ -79,6 +79,11 @@ class Project:
     def queries(self, databases: Databases, query: Query) -> "Project":
         self.databases = databases
         self.audience = replace(self.audience, source=replace(self.audience.source, files=(), query=query))
+        return self
+
+    def delta(self, folder: str, where: str = "") -> "Project":
+        source = replace(self.audience.source, files=(), delta=folder, where=where)
+        self.audience = replace(self.audience, source=source)
         return self
 
     def partitions(self, *declared: Partition) -> "Project":

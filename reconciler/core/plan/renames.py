@@ -16,6 +16,7 @@ _IDENTIFYING = (
     "identifier type",
     "hashing",
     "source.files",
+    "source.delta",
     "source.where",
     "source.query.sql",
     "source.table",

@@ -5,6 +5,12 @@ from collections.abc import Iterator
 from reconciler.manifests.index import ManifestIndex
 from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument
 
+_COLUMNS = {
+    "query": "a query returns its columns",
+    "table": "a table returns its columns",
+    "delta": "a Delta table has the columns of its partitions",
+}
+
 
 def check(inventory: ManifestIndex) -> Iterator[Issue]:
     """Everything that no schema states."""
@@ -15,9 +21,9 @@ def check(inventory: ManifestIndex) -> Iterator[Issue]:
 
 
 def _unsound(audience: ManifestDocument, declared: list[str]) -> Iterator[Issue]:
-    for asked in {"query", "table"}.intersection(audience.value("source") or ()):
+    for asked in _COLUMNS.keys() & (audience.value("source") or {}).keys():
         problem = f"`partitions` names folders of `files`, and `source` has a `{asked}`"
-        remedy = f"remove it: a {asked} returns its columns"
+        remedy = f"remove it: {_COLUMNS[asked]}"
         yield _flaw(audience, ("source", "partitions"), problem, remedy)
     known: dict[str, str] = {}
     for column in declared:

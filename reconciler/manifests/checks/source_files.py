@@ -10,6 +10,8 @@ from reconciler.manifests.checks.placeholders import is_placeholder
 from reconciler.manifests.index import ManifestIndex, list_paths
 from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument, PathStep
 
+_LOG = "_delta_log"
+
 
 def check_root(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterator[Issue]:
     """The data root must be there; `data_root` overrides the environment's."""
@@ -51,6 +53,7 @@ def _missing(inventory: ManifestIndex, folder: Path, name: str) -> Iterator[Issu
                 problem = f"no file below the data root, {name}, matches this pattern"
                 remedy = "correct the pattern, bring the files, or point `--data-root` at them"
                 yield Issue(document.place(*path), IssueRank.SCHEMA, problem, remedy)
+        yield from _missing_table(document, folder, name)
 
 
 def _matches(folder: Path, pattern: str) -> bool:
@@ -58,6 +61,14 @@ def _matches(folder: Path, pattern: str) -> bool:
         return any(found.is_file() for found in folder.glob(pattern))
     except ValueError:  # a pattern that pathlib can't read, such as `**x`
         return False
+
+
+def _missing_table(document: ManifestDocument, folder: Path, name: str) -> Iterator[Issue]:
+    table = document.value("source", "delta") if document.kind == "Audience" else None
+    if table and not (is_placeholder(table) or (folder / table / _LOG).is_dir()):
+        problem = f"no Delta table is in this folder below the data root, {name}: it has no `{_LOG}`"
+        remedy = "correct the folder, bring the table, or point `--data-root` at it"
+        yield Issue(document.place("source", "delta"), IssueRank.SCHEMA, problem, remedy)
 
 
 def _patterns(document: ManifestDocument) -> Iterator[tuple[tuple[PathStep, ...], str]]:

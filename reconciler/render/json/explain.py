@@ -30,6 +30,7 @@ def explanation_values(
         "segment_name": name(spec.name),
         "source": {
             "files": _files(source.files),
+            "delta": name(redacted_path(source.delta)) if source.delta else None,
             "connection": name(source.query.connection) if source.query else None,
             "where": sentence(source.where) if source.where else None,
             "newest_at": time(target.newest),

@@ -58,7 +58,8 @@ def explanation(
     """Return the explanation from the target of an address and its row in the plan."""
     source = spec.audience.source
     queried = f"a query of {name(source.query.connection)}" if source.query else ""
-    rows = queried or ", ".join(map(name, map(redacted_path, source.files)))
+    table = f"the Delta table {name(redacted_path(source.delta))}" if source.delta else ""
+    rows = queried or table or ", ".join(map(name, map(redacted_path, source.files)))
     left_out = target.files.left_out
     files = f"; read {target.files.read:,} of {target.files.read + left_out:,} files" if left_out else ""
     read = (

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from support import databases as files
 from support import flightsql as flightsql_server
 from support import mariadb as mariadb_server
 from support import roapi as roapi_server
 from support.databases import Row, SqlServer, database, query, values, write_duckdb, write_sqlite
+from support.delta_tables import write_table
 from support.source_project import CUSTOMER, EMAIL, Project, make
 
 from reconciler.core.database import Driver
@@ -49,6 +51,14 @@ def in_parquet(project: Project) -> Project:
     return project.reads("people.parquet")
 
 
+def in_delta(project: Project) -> Project:
+    """Half of the rows are in one version, and half in the next."""
+    for some in (ROWS[:600], ROWS[600:]):
+        columns = {"email": [one[0] for one in some], "id": [one[1] for one in some]}
+        write_table(project.root / "people", columns, types={"email": pa.string()})
+    return project.delta("people")
+
+
 def in_sqlite(project: Project) -> Project:
     write_sqlite(project.root / "crm.sqlite", ROWS)
     return project.queries(database(Driver.SQLITE, "crm.sqlite"), query(SQL))
@@ -65,7 +75,7 @@ def on(start: Callable[[], AbstractContextManager[SqlServer]], project: Project)
         yield project.queries(server.databases(), query(SQL))
 
 
-SOURCES = {"csv": in_csv, "parquet": in_parquet, "sqlite": in_sqlite, "duckdb": in_duckdb}
+SOURCES = {"csv": in_csv, "parquet": in_parquet, "delta": in_delta, "sqlite": in_sqlite, "duckdb": in_duckdb}
 SERVERS = {
     "postgresql": (files.INSTALLED, files.postgresql),
     "mariadb-server": (mariadb_server.INSTALLED, mariadb_server.mariadb),
