@@ -23,7 +23,7 @@ from reconciler.members.described import common_types
 from reconciler.members.intake import UnusableError
 from reconciler.members.pruning import Values
 from reconciler.members.shared_values import SharedColumn, unsuited, with_shared
-from reconciler.members.sources import Part, RowOrigin, Table, shown_in
+from reconciler.members.sources import Part, RowOrigin, Table, family, shown_in
 
 _TYPES = {
     "string": "VARCHAR",
@@ -130,6 +130,8 @@ class DeltaTables:
         if is_outside(path) or "\0" in path:
             problem = "names a file outside of it, as a shallow clone does"
             raise UnusableError(problem, "copy the table with all of its files")
+        if family(Path(path)) != "parquet":
+            raise UnusableError("names a file that is not `.parquet`", AGAIN)
         return self._root.folder / table / path
 
     def _inside(self, found: Sequence[Path]) -> Sequence[Path]:

@@ -124,6 +124,8 @@ UNSOUND: dict[str, tuple[Callable[[Path], object], str]] = {
     "another store": (to("s3://bucket/x.parquet"), "names a file outside of it"),
     "an URL of a file": (to("file:///etc/passwd"), "names a file outside of it"),
     "a path with a NUL": (to("x%00.parquet"), "names a file outside of it"),
+    "a file of another kind": (to("region=fr/people.csv"), "names a file that is not `.parquet`"),
+    "a file of no kind": (to("people"), "names a file that is not `.parquet`"),
     "a table elsewhere": (moved_out, "leads out of the data root by a link"),
     "a log elsewhere": (log_moved_out, "leads out of the data root by a link"),
     "a file elsewhere": (file_moved_out, "leads out of the data root by a link"),
