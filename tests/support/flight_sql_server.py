@@ -26,6 +26,8 @@ LOGINS = {"reader": "not-a-secret"}
 TOKEN = "not-a-secret-token"
 UNBOUND = "-- unbound"
 """A comment with which the server is one that binds nothing."""
+ELSEWHERE = "-- elsewhere "
+"""A comment whose next word is where the server says that the rows are."""
 BATCH = 2048
 COUNT = 'SELECT CAST(0 AS BIGINT) AS "Count"'
 """What a statement that is no query returns."""
@@ -183,7 +185,9 @@ class Server(flight.FlightServerBase):
         self, context: flight.ServerCallContext, descriptor: flight.FlightDescriptor
     ) -> flight.FlightInfo:
         handle = unpacked(descriptor.command).handle
-        endpoint = flight.FlightEndpoint(flight.Ticket(handle), [])
+        _, is_elsewhere, where = self.prepared[handle].sql.rpartition(ELSEWHERE)
+        places = where.split()[:1] if is_elsewhere else []
+        endpoint = flight.FlightEndpoint(flight.Ticket(handle), places)
         return flight.FlightInfo(self.prepared[handle].schema, descriptor, [endpoint], -1, -1)
 
     def do_get(self, context: flight.ServerCallContext, ticket: flight.Ticket) -> flight.FlightDataStream:

@@ -28,11 +28,14 @@ if TYPE_CHECKING:
 PROCESS = "reconciler.members.queries.flightsql_process"
 CONNECTING = 10
 """Seconds that a connection may take."""
+LARGEST = 256 << 20
+"""Bytes of the largest batch."""
 _PASSED = ("LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE")
 """The variables that the process gets. Others change what the driver exports, and where it connects to."""
 _PARAMETER = "CAST(? AS DATE)"
 _STATUSES: Mapping[str, QueryProblem] = {
     "CANCELLED": QueryProblem.LOST,
+    "ELSEWHERE": QueryProblem.ELSEWHERE,
     "INVALID_ARGUMENT": QueryProblem.INVALID,
     "IO": QueryProblem.LOST,
     "NOT_FOUND": QueryProblem.UNKNOWN_NAME,
@@ -56,7 +59,7 @@ class FlightSqlSession:
             self._few("SELECT 1")
         except QueryError as error:
             self.close()
-            if error.problem is QueryProblem.TIME:
+            if error.problem in (QueryProblem.TIME, QueryProblem.ELSEWHERE):
                 raise
             raise QueryError(QueryProblem.LOGIN, error.code) from None
 
@@ -154,7 +157,8 @@ class FlightSqlSession:
         except ValueError:
             raise self._lost(end) from None
         if status:
-            raise QueryError(_STATUSES.get(status, QueryProblem.OTHER), status)
+            problem = _STATUSES.get(status, QueryProblem.OTHER)
+            raise QueryError(problem, "" if problem is QueryProblem.ELSEWHERE else status)
 
     def _lost(self, end: float) -> QueryError:
         self.limits.check()
@@ -188,6 +192,7 @@ def _address(server: Server, account: Account, limits: Limits, authorities: Path
             **({f"{prefix}.rpc.call_header.database": server.database} if server.database else {}),
             **({f"{prefix}.client_option.tls_root_certs": authorities.read_text()} if authorities else {}),
             **({f"{prefix}.client_option.tls_skip_verify": "true"} if server.tls is TlsMode.REQUIRE else {}),
+            f"{prefix}.client_option.with_max_msg_size": str(LARGEST),
             f"{prefix}.rpc.timeout_seconds.connect": str(CONNECTING),
             f"{prefix}.rpc.timeout_seconds.query": seconds,
             f"{prefix}.rpc.timeout_seconds.fetch": seconds,

@@ -53,6 +53,10 @@ class QueryProblem(Enum):
         "the server lacks a part of Arrow Flight SQL that the statement needs",
         "remove `:today` if the server binds no parameters; it must have prepared statements",
     )
+    ELSEWHERE = (
+        "the server names another host for the rows, to which the login would go without TLS",
+        "let it name hosts by grpc+tls, or none",
+    )
     MANY = (
         "the query returns more rows than this login may read",
         "select fewer rows, or raise `plan.maxRows` of the connection",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.databases import PASSWORD, Row, query
-from support.flight_sql_server import TOKEN
+from support.flight_sql_server import ELSEWHERE, TOKEN
 from support.flightsql import INSTALLED, FlightSqlServer, flightsql
 from support.source_project import TODAY, make
 
@@ -36,13 +36,17 @@ def server() -> Iterator[FlightSqlServer]:
 
 @contextmanager
 def session(
-    server: FlightSqlServer, token: str = TOKEN, database: str = "", stop: list[bool] | None = None
+    server: FlightSqlServer,
+    token: str = TOKEN,
+    database: str = "",
+    stop: list[bool] | None = None,
+    time_limit: timedelta = timedelta(minutes=1),
 ) -> Iterator[FlightSqlSession]:
     def check() -> None:
         if stop:
             raise CancelledError("stopped")
 
-    login = Login(token="env:TOKEN", time_limit=timedelta(minutes=1))
+    login = Login(token="env:TOKEN", time_limit=time_limit)
     place = Server("127.0.0.1", server.port, database, TlsMode.DISABLE)
     connection = DatabaseConnection("crm", Driver.FLIGHTSQL, server=place, login=login)
     databases = Databases({"crm": connection.writing}, lambda _: Secret(token))
@@ -130,6 +134,12 @@ def test_a_user_who_asks_to_stop_does_not_wait(server: FlightSqlServer) -> None:
         assert time.monotonic() - begun < 5
 
 
+def test_rows_end_at_the_time_limit(server: FlightSqlServer) -> None:
+    with pytest.raises(QueryError) as late, session(server, time_limit=timedelta(seconds=1)) as opened:
+        read(opened, "SELECT repeat('x', 1000) AS email FROM range(100000000000) AS t(n)")
+    assert (late.value.problem, late.value.code) == (QueryProblem.TIME, "TIMEOUT")
+
+
 def test_a_process_that_dies_is_a_lost_connection(server: FlightSqlServer) -> None:
     with session(server) as opened:
         opened._child.kill()
@@ -143,3 +153,19 @@ def test_texts_in_dictionaries_are_texts(tmp_path: Path, server: FlightSqlServer
     """InfluxDB sends tags so."""
     sql = "SELECT CAST('ann@example.com' AS ENUM('ann@example.com')) AS email, 1 AS id"
     assert make(tmp_path).queries(server.databases(), query(sql)).emails() == {"ann@example.com"}
+
+
+def test_a_login_goes_to_no_other_host_without_tls(server: FlightSqlServer) -> None:
+    with session(server) as opened:
+        with pytest.raises(QueryError) as refused:
+            read(opened, f"SELECT 1 AS one {ELSEWHERE}grpc://db.invalid:1")
+        here = f"grpc://127.0.0.1:{server.port}"
+        assert read(opened, f"SELECT 1 AS one {ELSEWHERE}{here}") == [(1,)]
+        assert read(opened, f"SELECT 1 AS one {ELSEWHERE}arrow-flight-reuse-connection://?") == [(1,)]
+    assert (refused.value.problem, refused.value.code) == (QueryProblem.ELSEWHERE, "")
+
+
+def test_a_batch_may_be_large(server: FlightSqlServer) -> None:
+    with session(server) as opened:
+        [row] = read(opened, "SELECT repeat('x', 20000000) AS email")
+        assert len(str(row[0])) == 20_000_000
