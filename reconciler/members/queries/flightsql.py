@@ -5,9 +5,6 @@ nothing but a query, and what else a user may do is up to its rights.
 """
 
 import contextlib
-import json
-import os
-import time
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
@@ -15,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.core.database import Server, TlsMode
 from reconciler.members.queries.arrow import numbered, renamed
-from reconciler.members.queries.child import GRACE, ended, output, started
+from reconciler.members.queries.conversation import Conversation, Meanings
 from reconciler.members.queries.guard import Statement
 from reconciler.members.queries.moments import moment
 from reconciler.members.queries.problems import QueryError, QueryProblem
 from reconciler.members.queries.session import Account, Limits, Rows
-from reconciler.members.watcher import WATCHER
 
 if TYPE_CHECKING:
     import pyarrow
@@ -35,7 +31,6 @@ _PASSED = ("LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE")
 _PARAMETER = "CAST(? AS DATE)"
 _STATUSES: Mapping[str, QueryProblem] = {
     "CANCELLED": QueryProblem.LOST,
-    "ELSEWHERE": QueryProblem.ELSEWHERE,
     "INVALID_ARGUMENT": QueryProblem.INVALID,
     "IO": QueryProblem.LOST,
     "NOT_FOUND": QueryProblem.UNKNOWN_NAME,
@@ -45,6 +40,8 @@ _STATUSES: Mapping[str, QueryProblem] = {
     "UNAUTHORIZED": QueryProblem.FORBIDDEN,
 }
 """What a status of the driver means. Servers choose among these with little agreement."""
+_OWN: Mapping[str, QueryProblem] = {"ELSEWHERE": QueryProblem.ELSEWHERE}
+"""What a status of the process itself means."""
 
 
 class FlightSqlSession:
@@ -52,10 +49,9 @@ class FlightSqlSession:
 
     def __init__(self, server: Server, account: Account, limits: Limits, authorities: Path | None) -> None:
         self.limits = limits
-        passed = {key: os.environ[key] for key in _PASSED if key in os.environ}
-        self._child = started(PROCESS, passed)
+        self._process = Conversation(PROCESS, _PASSED, limits, Meanings(_STATUSES, _OWN))
         try:
-            self._write(_address(server, account, limits, authorities))
+            self._process.write(_address(server, account, limits, authorities))
             self._few("SELECT 1")
         except QueryError as error:
             self.close()
@@ -64,10 +60,7 @@ class FlightSqlSession:
             raise QueryError(QueryProblem.LOGIN, error.code) from None
 
     def close(self) -> None:
-        if self._child.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._child.stdin.close()
-        ended(self._child)
+        self._process.close()
 
     def moment(self, statement: Statement, today: date) -> datetime:
         return moment(self._few(f"{_text(statement)} LIMIT 2", _days(statement, today)))
@@ -123,53 +116,9 @@ class FlightSqlSession:
     def _asked(
         self, sql: str, days: list[str], *, run: bool = True
     ) -> Iterator[tuple["pyarrow.Schema", Iterator["pyarrow.RecordBatch"]]]:
-        """Ask the process, which is ended if a user asks to stop or the server is silent for too long."""
-        import pyarrow
-
-        end = time.monotonic() + self.limits.time.total_seconds()
-
-        def look() -> None:
-            if time.monotonic() >= end + GRACE or self.limits.are_to_end():
-                self._child.kill()
-
-        with WATCHER.watching(look):
-            self._write({"sql": sql, "dates": days, "run": run})
-            self._require_success(end)
-            try:
-                reader = pyarrow.ipc.open_stream(output(self._child))
-            except (pyarrow.ArrowInvalid, OSError):
-                raise self._lost(end) from None
-            yield reader.schema, self._batches(reader, end)
-
-    def _batches(self, reader: "pyarrow.RecordBatchReader", end: float) -> Iterator["pyarrow.RecordBatch"]:
-        import pyarrow
-
-        with contextlib.suppress(pyarrow.ArrowInvalid, OSError):
-            for batch in reader:
-                self.limits.check()
-                yield batch
-        self._require_success(end)
-
-    def _require_success(self, end: float) -> None:
-        """Raise QueryError if the process states a status, or nothing."""
-        try:
-            status = json.loads(output(self._child).readline())["status"]
-        except ValueError:
-            raise self._lost(end) from None
-        if status:
-            problem = _STATUSES.get(status, QueryProblem.OTHER)
-            raise QueryError(problem, "" if problem is QueryProblem.ELSEWHERE else status)
-
-    def _lost(self, end: float) -> QueryError:
-        self.limits.check()
-        return QueryError(QueryProblem.TIME if time.monotonic() >= end else QueryProblem.LOST)
-
-    def _write(self, asked: Mapping[str, Any]) -> None:
-        if self._child.stdin is None:
-            raise AssertionError("the process was started with a pipe")
-        with contextlib.suppress(BrokenPipeError):  # its end shows when it is to answer
-            self._child.stdin.write(json.dumps(asked).encode() + b"\n")
-            self._child.stdin.flush()
+        asked = {"sql": sql, "dates": days, "run": run}
+        with self._process.streamed(asked, self._process.end()) as answered:
+            yield answered
 
 
 def _text(statement: Statement) -> str:

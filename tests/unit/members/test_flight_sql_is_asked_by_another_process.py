@@ -116,8 +116,8 @@ def test_texts_of_a_server_are_neither_printed_nor_exported(
     with session(server) as opened:
         with pytest.raises(QueryError) as refused:
             read(opened, FAILS)
-        environ = Path(f"/proc/{opened._child.pid}/environ").read_text()
-        words = Path(f"/proc/{opened._child.pid}/cmdline").read_text()
+        environ = Path(f"/proc/{opened._process.child.pid}/environ").read_text()
+        words = Path(f"/proc/{opened._process.child.pid}/cmdline").read_text()
     assert "marker" not in repr(refused.value)
     assert capfd.readouterr() == ("", "")
     assert "OTEL" not in environ
@@ -142,11 +142,11 @@ def test_rows_end_at_the_time_limit(server: FlightSqlServer) -> None:
 
 def test_a_process_that_dies_is_a_lost_connection(server: FlightSqlServer) -> None:
     with session(server) as opened:
-        opened._child.kill()
+        opened._process.child.kill()
         with pytest.raises(QueryError) as lost:
             read(opened, "SELECT 1 AS one")
     assert lost.value.problem is QueryProblem.LOST
-    assert not os.path.exists(f"/proc/{opened._child.pid}")  # noqa: PTH110 - a process, not a file
+    assert not os.path.exists(f"/proc/{opened._process.child.pid}")  # noqa: PTH110 - a process, not a file
 
 
 def test_texts_in_dictionaries_are_texts(tmp_path: Path, server: FlightSqlServer) -> None:
