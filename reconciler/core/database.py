@@ -18,6 +18,7 @@ class Driver(StrEnum):
     POSTGRESQL = "postgresql"
     MYSQL = "mysql"
     FLIGHTSQL = "flightsql"
+    BIGQUERY = "bigquery"
 
     @property
     def is_a_file(self) -> bool:
@@ -46,7 +47,7 @@ class TlsMode(StrEnum):
 class Server:
     """Where a database server answers. `ca_file` is relative to the project; "" for the system's.
 
-    `database` is "" if a server of Arrow Flight SQL has only one.
+    `database` is "" if a server of Arrow Flight SQL has only one. For BigQuery, it is the default dataset.
     """
 
     host: str
@@ -60,8 +61,9 @@ class Server:
 class Login:
     """Who reads, as references (`env:NAME`), and how long one statement may take. A file has no user.
 
-    `max_rows` is how many rows a query may return; None for any number. A `token` stands in for a user and a
-    password.
+    `max_rows` is how many rows a query may return, and `max_bytes` how many bytes it may read; None for any
+    number. A `token` stands in for a user and a password. `key` is the key of a service account; without one,
+    BigQuery is asked as the account that the machine runs as.
     """
 
     user: str = ""
@@ -69,6 +71,8 @@ class Login:
     time_limit: timedelta = TIME_LIMIT
     max_rows: int | None = None
     token: str = ""
+    key: str = ""
+    max_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class DatabaseConnection:
     """A database of one environment: a `file` below the data root, or a `server`.
 
     `plan_login` may read only what a plan needs; if it is None, `login` is used for plans too. `dialect` is
-    for Flight SQL only.
+    for Flight SQL only; `project`, which pays, and `location` are for BigQuery only.
     """
 
     name: str
@@ -87,13 +91,16 @@ class DatabaseConnection:
     plan_login: Login | None = None
     place: SourceLocation = NOWHERE
     dialect: Dialect = Dialect.ANSI
+    project: str = ""
+    location: str = ""
 
     @property
     def leads_to(self) -> str:
         """Return what is read, as a definition states it: without logins."""
         if self.server is None:
             return f"{self.driver.value}:{self.file}"
-        return f"{self.driver.value}://{self.server.host}:{self.server.port}/{self.server.database}"
+        path = "/".join(filter(None, (self.project, self.server.database)))
+        return f"{self.driver.value}://{self.server.host}:{self.server.port}/{path}"
 
     @property
     def writing(self) -> "DatabaseRole":

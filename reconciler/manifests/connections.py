@@ -7,7 +7,8 @@ from reconciler.core.database import TIME_LIMIT, DatabaseConnection, Dialect, Dr
 from reconciler.manifests.durations import duration
 from reconciler.manifests.syntax.nodes import ManifestDocument
 
-DEFAULT_PORTS = {Driver.POSTGRESQL: 5432, Driver.MYSQL: 3306}
+DEFAULT_PORTS = {Driver.POSTGRESQL: 5432, Driver.MYSQL: 3306, Driver.BIGQUERY: 443}
+BIGQUERY_HOST = "bigquery.googleapis.com"
 
 
 def connection(document: ManifestDocument) -> DatabaseConnection:
@@ -19,25 +20,33 @@ def connection(document: ManifestDocument) -> DatabaseConnection:
         name=document.name,
         driver=driver,
         file=value.get("file", ""),
-        server=_server(value, driver) if "host" in value else None,
+        server=None if driver.is_a_file else _server(value, driver),
         login=login,
         plan_login=_login(value["plan"], login.time_limit) if "plan" in value else None,
         place=document.place("name"),
         dialect=Dialect(value.get("dialect", Dialect.ANSI)),
+        project=value.get("project", ""),
+        location=value.get("location", ""),
     )
 
 
 def _server(value: dict[str, Any], driver: Driver) -> Server:
     return Server(
-        host=value["host"],
+        host=value.get("host", BIGQUERY_HOST),
         port=int(value["port"] if "port" in value else DEFAULT_PORTS[driver]),
-        database=value.get("database", ""),
+        database=value.get("dataset", value.get("database", "")),
         tls=TlsMode(value.get("tls", TlsMode.VERIFY_FULL)),
         ca_file=value.get("caFile", ""),
     )
 
 
 def _login(value: dict[str, Any], time_limit: timedelta) -> Login:
-    most = int(value["maxRows"]) if "maxRows" in value else None
-    limit = duration(value, "timeout") or time_limit
-    return Login(value.get("user", ""), value.get("password", ""), limit, most, value.get("token", ""))
+    return Login(
+        user=value.get("user", ""),
+        password=value.get("password", ""),
+        time_limit=duration(value, "timeout") or time_limit,
+        max_rows=int(value["maxRows"]) if "maxRows" in value else None,
+        token=value.get("token", ""),
+        key=value.get("serviceAccountKey", ""),
+        max_bytes=int(value["maxBytesBilled"]) if "maxBytesBilled" in value else None,
+    )

@@ -31,6 +31,7 @@ TYPED = frozenset(
         "allowEmulator",
         "batchSize",
         "days",
+        "maxBytesBilled",
         "maxRows",
         "minMembers",
         "paused",

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.bigquery import INSTALLED as BIGQUERY
+from support.bigquery import bigquery
 from support.cli import Project
 from support.databases import INSTALLED, PASSWORD, READER, postgresql
 from support.flight_sql_server import TOKEN
@@ -126,7 +128,7 @@ def test_nothing_of_it_is_loaded_without_a_query(tmp_path: Path) -> None:
         done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
         loaded = {one.partition(".")[0] for one in done.stdout.partition("LOADED")[2].split()}
         drivers = {"adbc_driver_manager", "adbc_driver_flightsql", "connectorx", "deltalake", "pymysql"}
-        assert not loaded & {"sqlglot", "pyarrow", *drivers}
+        assert not loaded & {"sqlglot", "pyarrow", "google", "grpc", *drivers}
 
 
 @pytest.mark.skipif(not INSTALLED, reason="PostgreSQL is not installed (apt-get install postgresql)")
@@ -181,3 +183,27 @@ def test_flight_sql_is_planned_with_a_token_and_applied_by_a_user(tmp_path: Path
         environ["DB_PASSWORD"] = PASSWORD
         assert "2 applied" in project.run("apply", "sandbox", "--yes", **environ).said
         assert not [one for one in (PASSWORD, TOKEN) if one in planned + refused]
+
+
+@pytest.mark.skipif(not BIGQUERY, reason="the extra [bigquery] is not installed")
+def test_bigquery_is_planned_with_a_limit_of_cost_and_applied_without(tmp_path: Path) -> None:
+    with bigquery() as server:
+        server.admin(
+            "CREATE TABLE customers AS SELECT 'p' || n || '@example.com' AS email, 'c' || n AS id,"
+            " date '2026-11-01' AS day FROM range(20) AS t(n)"
+        )
+        connection = (
+            f"kind: Connection\nname: crm\ndriver: bigquery\nhost: localhost\nport: {server.port}\n"
+            "tls: disable\nproject: example-project\ndataset: crm\nserviceAccountKey: env:KEY\n"
+            "plan: {serviceAccountKey: env:PLAN_KEY, maxBytesBilled: 1999}\n"
+        )
+        project = made(tmp_path, connection)
+        environ = {"KEY": "{}", "PLAN_KEY": server.key()}
+        blocked = " ".join(project.run("plan", "sandbox", code=5, **environ).said.split())
+        assert "crm: the query reads more bytes than this login may (2,000, limit 1,999)" in blocked
+        refused = " ".join(project.run("apply", "sandbox", "--yes", code=5, **environ).said.split())
+        assert "there are no usable credentials of Google" in refused
+        assert not project.writes()
+        environ["KEY"] = server.key()
+        assert "2 applied" in project.run("apply", "sandbox", "--yes", **environ).said
+        assert "BEGIN PRIVATE" not in blocked + refused

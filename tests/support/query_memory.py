@@ -1,6 +1,6 @@
 """Bring the rows of a query, and print their number and the most memory that a process of it needed, in MB.
 
-python query_memory.py FOLDER DRIVER PORT SQL; a server's login is in `user` and `password`.
+python query_memory.py FOLDER DRIVER PORT SQL; a server's login is in `user` and `password`, or in `key`.
 """
 
 import os
@@ -20,7 +20,10 @@ if __name__ == "__main__":
     folder, driver, port, sql = Path(sys.argv[1]), Driver(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     home = "postgres" if driver is Driver.POSTGRESQL else "crm"
     server = Server("127.0.0.1", port, home, TlsMode.DISABLE) if port else None
-    connection = DatabaseConnection("crm", driver, f"crm.{driver.value}", server, Login("user", "password"))
+    login = Login(key="key") if driver is Driver.BIGQUERY else Login("user", "password")
+    connection = DatabaseConnection(
+        "crm", driver, f"crm.{driver.value}", server, login, project="example-project"
+    )
     databases = Databases({"crm": connection.writing}, lambda name: Secret(os.environ[name]))
     engine = connect((folder,), folder, "128MB", 1)
     queries = AskedQueries(databases, folder, folder / "queries", lambda: None, run)

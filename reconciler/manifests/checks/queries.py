@@ -1,6 +1,7 @@
 """Sources that are queries, and the databases that they are asked of."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconciler.core.database import Driver, TlsMode
@@ -8,10 +9,25 @@ from reconciler.manifests.index import ManifestIndex
 from reconciler.manifests.suggestions import choices, printable_names
 from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument
 
-_OF_FILES = ("file",)
-_OF_SERVERS = ("host", "port", "database", "tls", "caFile", "user", "password", "plan")
-_OF_FLIGHT_SQL: tuple[tuple[str, ...], ...] = (("token",), ("dialect",), ("plan", "token"))
+_OF_SERVERS = ("host", "port", "tls", "plan")
+_OF_DATABASES = ("database", "caFile", "user", "password", "plan.user", "plan.password")
+_OF_FLIGHT_SQL = ("token", "dialect", "plan.token")
+_OF_BIGQUERY = (
+    *("project", "dataset", "location", "serviceAccountKey"),
+    *("plan.serviceAccountKey", "plan.maxBytesBilled"),
+)
+_KEYS: Mapping[Driver, tuple[str, ...]] = {
+    Driver.SQLITE: ("file",),
+    Driver.DUCKDB: ("file",),
+    Driver.POSTGRESQL: (*_OF_SERVERS, *_OF_DATABASES),
+    Driver.MYSQL: (*_OF_SERVERS, *_OF_DATABASES),
+    Driver.FLIGHTSQL: (*_OF_SERVERS, *_OF_DATABASES, *_OF_FLIGHT_SQL),
+    Driver.BIGQUERY: (*_OF_SERVERS, *_OF_BIGQUERY),
+}
+"""The keys that some drivers have, and which have them. All have the others."""
+_SOME = tuple(dict.fromkeys(key for keys in _KEYS.values() for key in keys))
 _LOGINS: tuple[tuple[str, ...], ...] = ((), ("plan",))
+_ENDPOINT = re.compile(r"bigquery([.-][a-z0-9.-]+)?\.googleapis\.com")
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -28,15 +44,7 @@ def _connection(one: ManifestDocument) -> Iterator[Issue]:
     driver = one.text_of("driver")
     if driver not in set(Driver):
         return
-    others: list[tuple[str, ...]] = [
-        (key,) for key in (_OF_SERVERS if Driver(driver).is_a_file else _OF_FILES)
-    ]
-    if driver != Driver.FLIGHTSQL:
-        others += _OF_FLIGHT_SQL
-    for path in others:
-        if one.value(*path) is not None:
-            remedy = "remove it, or choose another `driver`"
-            yield _flaw(one, path, f"the driver {driver} has no `{path[-1]}`", remedy)
+    yield from _foreign(one, Driver(driver))
     for login in _LOGINS if driver == Driver.FLIGHTSQL else ():
         named = [key for key in ("user", "password") if one.value(*login, key) is not None]
         if named and one.value(*login, "token") is not None:
@@ -46,9 +54,34 @@ def _connection(one: ManifestDocument) -> Iterator[Issue]:
     if mode != TlsMode.VERIFY_FULL and one.text_of("caFile"):
         problem = f"`caFile` is not used with `tls: {mode}`"
         yield _flaw(one, ("caFile",), problem, "remove it, or write `tls: verify-full`")
+    if driver == Driver.BIGQUERY:
+        yield from _bigquery(one)
     if one.text_of("tls") == TlsMode.DISABLE and one.text_of("host") not in _HERE | {""}:
         problem = "without TLS, the password and the members can be read on the way to this host"
         yield _flaw(one, ("tls",), problem, "write verify-full or require; disable is for localhost")
+
+
+def _foreign(one: ManifestDocument, driver: Driver) -> Iterator[Issue]:
+    """A key that only other drivers have."""
+    known = _KEYS[driver]
+    for key in _SOME:
+        path = tuple(key.split("."))
+        is_stated = one.value(*path) is not None and (len(path) == 1 or path[0] in known)
+        if is_stated and key not in known:
+            remedy = "remove it, or choose another `driver`"
+            yield _flaw(one, path, f"the driver {driver} has no `{path[-1]}`", remedy)
+
+
+def _bigquery(one: ManifestDocument) -> Iterator[Issue]:
+    """A host that is not Google's: it would get the credentials."""
+    host = one.text_of("host")
+    if host and host not in _HERE and not _ENDPOINT.fullmatch(host):
+        problem = "this is not an endpoint of BigQuery, and would get the credentials"
+        remedy = "remove it, or write an endpoint of Google, such as bigquery.europe-west3.rep.googleapis.com"
+        yield _flaw(one, ("host",), problem, remedy)
+    if one.text_of("tls") == TlsMode.REQUIRE or (one.text_of("tls") == TlsMode.DISABLE and not host):
+        problem = "the driver bigquery verifies the certificate of the server"
+        yield _flaw(one, ("tls",), problem, "remove it; disable is for localhost")
 
 
 def _source(inventory: ManifestIndex, audience: ManifestDocument) -> Iterator[Issue]:

@@ -58,7 +58,7 @@ class ChildRows:
         with contextlib.suppress(pyarrow.ArrowInvalid, OSError):
             for batch in pyarrow.ipc.open_stream(output(child)):
                 self.limits.check()
-                yield _typed(batch, schema)
+                yield typed(batch, schema)
         if child.wait():
             self.limits.check()
             raise QueryError(QueryProblem.TIME) if time.monotonic() >= end else self.cause()
@@ -107,7 +107,7 @@ def output(child: subprocess.Popen[bytes]) -> IO[bytes]:
     return child.stdout
 
 
-def _typed(batch: "pyarrow.RecordBatch", schema: "pyarrow.Schema") -> "pyarrow.RecordBatch":
+def typed(batch: "pyarrow.RecordBatch", schema: "pyarrow.Schema") -> "pyarrow.RecordBatch":
     """Return a batch with other types; a value that has no place in its type is an error."""
     import pyarrow
 
@@ -115,4 +115,6 @@ def _typed(batch: "pyarrow.RecordBatch", schema: "pyarrow.Schema") -> "pyarrow.R
         columns = [one.cast(field.type) for one, field in zip(batch.columns, schema, strict=True)]
     except pyarrow.ArrowInvalid:
         raise QueryError(QueryProblem.VALUE) from None
+    except (pyarrow.ArrowNotImplementedError, ValueError):  # other columns than a moment ago
+        raise QueryError(QueryProblem.TYPES) from None
     return pyarrow.RecordBatch.from_arrays(columns, schema=schema)

@@ -57,9 +57,13 @@ class Databases:
         def account() -> Account:
             if login.token:
                 return Account(token=self.fetch(login.token))
-            return Account(self.fetch(login.user), self.fetch(login.password))
+            if login.key:
+                return Account(key=self.fetch(login.key))
+            if login.user:
+                return Account(self.fetch(login.user), self.fetch(login.password))
+            return Account()
 
-        limits = Limits(login.time_limit, check, login.max_rows)
+        limits = Limits(login.time_limit, check, login.max_rows, login.max_bytes)
         require(connection.driver)
         opening = Opening(connection, limits, account, data, folder, self.project)
         return KINDS[connection.driver].opened(opening)

@@ -52,7 +52,7 @@ class Kind:
     """A kind of database: the dialect of its SQL, what must be installed, and how it is opened.
 
     `dialect` is None if a connection chooses it. `runs_comments`: some comments are part of its statements.
-    `sessions_only_read`: it offers a session that writes nothing.
+    `sessions_only_read`: it offers a session that writes nothing. `right` is what a user needs on a table.
     """
 
     dialect: str | None
@@ -60,6 +60,7 @@ class Kind:
     opened: Callable[[Opening], Session]
     runs_comments: bool = False
     sessions_only_read: bool = True
+    right: str = "SELECT"
 
 
 def _sqlite(one: Opening) -> Session:
@@ -95,6 +96,12 @@ def _flightsql(one: Opening) -> Session:
     return FlightSqlSession(server, one.account(), one.limits, one.authorities(server))
 
 
+def _bigquery(one: Opening) -> Session:
+    from reconciler.members.queries.bigquery import BigQuerySession
+
+    return BigQuerySession(one.connection, one.server(), one.account(), one.limits)
+
+
 _ADBC = ("sqlglot", "adbc_driver_manager")
 KINDS: Mapping[Driver, Kind] = {
     Driver.SQLITE: Kind("sqlite", (*_ADBC, "adbc_driver_sqlite"), _sqlite),
@@ -107,6 +114,13 @@ KINDS: Mapping[Driver, Kind] = {
         _flightsql,
         runs_comments=True,
         sessions_only_read=False,
+    ),
+    Driver.BIGQUERY: Kind(
+        "bigquery",
+        ("sqlglot", "google.cloud.bigquery", "google.cloud.bigquery_storage_v1", "pyarrow"),
+        _bigquery,
+        sessions_only_read=False,
+        right="roles/bigquery.dataViewer",
     ),
 }
 

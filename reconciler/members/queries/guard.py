@@ -4,6 +4,7 @@ A parser can't see what functions do. The session is read-only as well, and the 
 with no other right than SELECT.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -18,13 +19,14 @@ from reconciler.core.database import Dialect, Driver
 from reconciler.members.queries.drivers import KINDS
 from reconciler.members.queries.problems import QueryError, QueryProblem
 
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # it logs statements
 _TODAY = "today"
 _WRITING = (exp.DML, exp.DDL, exp.Into, exp.Lock, exp.Command, exp.Copy, exp.Set, exp.Pragma, exp.Attach)
 _ACTING = """
-    benchmark dblink dblink_exec get_lock lastval lo_create lo_export lo_import lo_unlink load_extension
-    load_file master_gtid_wait master_pos_wait nextval pg_advisory_lock pg_cancel_backend pg_ls_dir
-    pg_notify pg_read_binary_file pg_read_file pg_reload_conf pg_rotate_logfile pg_sleep pg_sleep_for
-    pg_sleep_until pg_stat_file pg_terminate_backend query query_table query_to_xml readfile
+    benchmark dblink dblink_exec external_query get_lock lastval lo_create lo_export lo_import lo_unlink
+    load_extension load_file master_gtid_wait master_pos_wait nextval pg_advisory_lock pg_cancel_backend
+    pg_ls_dir pg_notify pg_read_binary_file pg_read_file pg_reload_conf pg_rotate_logfile pg_sleep
+    pg_sleep_for pg_sleep_until pg_stat_file pg_terminate_backend query query_table query_to_xml readfile
     release_all_locks release_lock set_config setval sleep source_pos_wait sys_eval sys_exec sys_get
     sys_set table_to_xml wait_for_executed_gtid_set writefile
     """

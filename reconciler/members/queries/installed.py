@@ -16,4 +16,7 @@ def require(driver: Driver) -> None:
 
 @cache
 def _are_there(driver: Driver) -> bool:
-    return all(find_spec(one) for one in KINDS[driver].libraries)
+    try:
+        return all(find_spec(one) for one in KINDS[driver].libraries)
+    except ModuleNotFoundError:  # a part of a package, whose other parts are missing too
+        return False

@@ -77,9 +77,9 @@ class DatabaseLinks:
         lacking = session.missing_rights(tuple(tables))
         if not lacking:
             return f"tables of queries that can be read: {len(tables):,}"
-        named = ", ".join(lacking)
+        named, right = ", ".join(lacking), KINDS[connection.driver].right
         return Finding(
             str(role.connection.place),
-            f"{QueryProblem.FORBIDDEN.text}: SELECT on {named}",
-            f"GRANT SELECT ON {named} TO the user of this login",
+            f"{QueryProblem.FORBIDDEN.text}: {right} on {named}",
+            f"GRANT {right} ON {named} TO the user of this login",
         )

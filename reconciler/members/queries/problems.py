@@ -57,6 +57,38 @@ class QueryProblem(Enum):
         "the server names another host for the rows, to which the login would go without TLS",
         "let it name hosts by grpc+tls, or none",
     )
+    CREDENTIALS = (
+        "Google refused the credentials",
+        "check `serviceAccountKey` of the connection, or the identity of this machine if there is none",
+    )
+    NO_CREDENTIALS = (
+        "there are no usable credentials of Google",
+        "`serviceAccountKey` refers to a key in JSON; without it, this machine needs default credentials",
+    )
+    NO_JOBS = (
+        "this login can't run queries in the project",
+        "check `project` of the connection, and grant roles/bigquery.jobUser on that project",
+    )
+    NO_READ_SESSIONS = (
+        "this login can't read results",
+        "grant roles/bigquery.readSessionUser on the project of the connection",
+    )
+    COST = (
+        "the query reads more bytes than this login may",
+        "select fewer columns or partitions, or raise `plan.maxBytesBilled` of the connection",
+    )
+    RESULT = (
+        "the result is larger than BigQuery returns",
+        "select fewer rows or columns",
+    )
+    RESOURCES = (
+        "the query needs more work than BigQuery does for one query",
+        "make the query simpler, or select fewer rows",
+    )
+    QUOTA = (
+        "a quota or the billing of the project forbids the query",
+        "check the quotas and the billing of the project, and run again",
+    )
     MANY = (
         "the query returns more rows than this login may read",
         "select fewer rows, or raise `plan.maxRows` of the connection",
@@ -84,18 +116,21 @@ class QueryProblem(Enum):
 class QueryError(Exception):
     """A query that can't be used. `code` is the database's own code for it, "" if it has none.
 
-    `limit` is the number that was exceeded; 0 if none was. `index` is where the statement is wrong; None if
-    that is unknown.
+    `limit` is the number that was exceeded, and `amount` the one that exceeds it; 0 if unknown. `index` is
+    where the statement is wrong; None if that is unknown.
     """
 
     problem: QueryProblem
     code: str = ""
     limit: int = 0
+    amount: int = 0
     index: int | None = None
 
     def finding(self, place: SourceLocation, connection: str) -> Finding:
         """Return what a user reads. SQLSTATE and SQLite's codes hold no values."""
-        found = f"limit {self.limit:,}" if self.limit else self.code
+        amount = f"{self.amount:,}" if self.amount else ""
+        limit = f"limit {self.limit:,}" if self.limit else ""
+        found = ", ".join(filter(None, (self.code, amount, limit)))
         more = f" ({found})" if found else ""
         return Finding(str(place), f"{connection}: {self.problem.text}{more}", self.problem.remedy)
 

@@ -38,12 +38,13 @@ class Rows:
 class Limits:
     """What a session may take: time for each statement, and whether a user asks to stop (`check` raises).
 
-    `rows` is how many rows a query may return; None for any number.
+    `rows` is how many rows a query may return, and `bytes` how many bytes it may read; None for any number.
     """
 
     time: timedelta
     check: Callable[[], None]
     rows: int | None = None
+    bytes: int | None = None
 
     @property
     def clause(self) -> str:
@@ -66,11 +67,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who reads: a user with a password, or the bearer of a token."""
+    """Who reads: a user with a password, the bearer of a token, or a service account with a key."""
 
     user: Secret = _NOTHING
     password: Secret = _NOTHING
     token: Secret = _NOTHING
+    key: Secret = _NOTHING
 
 
 class Session(Protocol):

@@ -149,6 +149,73 @@ def test_other_servers_have_a_user(tmp_path: Path, line: str, instead: str, said
     assert said in "".join(refused(tmp_path, WAREHOUSE.replace(line, instead)))
 
 
+BIGQUERY = """\
+kind: Connection
+name: warehouse
+driver: bigquery
+project: example-project
+dataset: crm
+location: EU
+serviceAccountKey: env:KEY
+plan: {serviceAccountKey: env:PLAN_KEY, maxBytesBilled: 100000000000}
+"""
+
+
+def test_bigquery_has_a_project_and_a_key_or_none(tmp_path: Path) -> None:
+    made(tmp_path, BIGQUERY)
+    desired = load(tmp_path, "sandbox")
+    [connection] = desired.connections
+    assert connection.server == Server("bigquery.googleapis.com", 443, "crm", TlsMode.VERIFY_FULL)
+    assert (connection.project, connection.location) == ("example-project", "EU")
+    assert connection.login == Login(key="env:KEY")
+    assert connection.plan_login == Login(key="env:PLAN_KEY", max_bytes=100_000_000_000)
+    [source] = [one.source.query for one in desired.audiences if one.source.query]
+    assert source.leads_to == "bigquery://bigquery.googleapis.com:443/example-project/crm"
+    made(
+        tmp_path / "of-the-machine",
+        "kind: Connection\nname: warehouse\ndriver: bigquery\nproject: example-project\n",
+    )
+    [connection] = load(tmp_path / "of-the-machine", "sandbox").connections
+    assert (connection.login, connection.plan_login) == (Login(), None)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "said"),
+    [
+        ("project: example-project\n", "", "`project` is missing"),
+        ("project: example-project\n", "project: Example Project\n", "write the ID of a project"),
+        ("dataset: crm\n", "dataset: a.b.c\n", "write DATASET or PROJECT.DATASET"),
+        ("dataset: crm\n", "database: crm\n", "the driver bigquery has no `database`"),
+        (
+            "serviceAccountKey: env:KEY\n",
+            "user: env:A\npassword: env:B\n",
+            "the driver bigquery has no `user`",
+        ),
+        ("serviceAccountKey: env:KEY\n", "serviceAccountKey: '{}'\n", "refer to the secret"),
+        ("plan: {", "plan: {token: env:T, ", "the driver bigquery has no `token`"),
+        ("location: EU\n", "host: bigquery.example.com\n", "not an endpoint of BigQuery"),
+        ("location: EU\n", "host: bigquery.googleapis.com.example.com\n", "not an endpoint of BigQuery"),
+        ("location: EU\n", "tls: disable\n", "verifies the certificate"),
+        ("location: EU\n", "host: bigquery.googleapis.com\ntls: disable\n", "without TLS"),
+        ("location: EU\n", "host: localhost\ntls: require\n", "verifies the certificate"),
+        ("maxBytesBilled: 100000000000", "maxBytesBilled: 1 TB", "whole number of bytes from 1"),
+        ("driver: bigquery\n", "driver: sqlite\nfile: crm.sqlite\n", "the driver sqlite has no `project`"),
+    ],
+)
+def test_bigquery_is_refused_if(tmp_path: Path, line: str, instead: str, said: str) -> None:
+    assert said in "".join(refused(tmp_path, BIGQUERY.replace(line, instead)))
+
+
+@pytest.mark.parametrize(
+    "host", ["bigquery.europe-west3.rep.googleapis.com", "bigquery-crm.p.googleapis.com"]
+)
+def test_bigquery_has_other_endpoints_of_google(tmp_path: Path, host: str) -> None:
+    made(tmp_path, BIGQUERY.replace("location: EU\n", f"host: {host}\n"))
+    [connection] = load(tmp_path, "sandbox").connections
+    assert connection.server
+    assert connection.server.host == host
+
+
 def test_a_file_database_has_no_server(tmp_path: Path) -> None:
     found = refused(tmp_path, WAREHOUSE.replace("driver: postgresql", "driver: duckdb\nfile: crm.duckdb"))
     assert len([one for one in found if "the driver duckdb has no `" in one]) == 5

@@ -68,6 +68,7 @@ def test_every_key_is_described(kind: str) -> None:
                 "identifierType",
                 "baseline",
                 "driver",
+                "plan",
             }
             assert described or key == "name", f"{kind}: {key}"
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from support import bigquery as bigquery_server
 from support import flightsql as flightsql_server
 from support import mariadb as mariadb_server
 from support import query_memory
@@ -23,6 +24,7 @@ NUMBERS = {
     "duckdb": "SELECT {items} FROM range(1, {rows} + 1) AS t(n)",
     "postgresql": "SELECT {items} FROM generate_series(1, {rows}) AS t(n)",
     "flightsql": "SELECT {items} FROM range(1, {rows} + 1) AS t(n)",
+    "bigquery": "SELECT {items} FROM UNNEST(GENERATE_ARRAY(1, {rows})) AS n",
     "mysql": "SELECT {items} FROM (SELECT seq AS n FROM seq_1_to_{rows}) AS t",
 }
 JOINED = {"mysql": "concat('person', n, '@a-rather-long-domain.example.com') AS email, n AS id"}
@@ -30,10 +32,10 @@ ITEMS = "'person' || n || '@a-rather-long-domain.example.com' AS email, n AS id"
 SCRIPT = Path(query_memory.__file__)
 
 
-def peak(folder: Path, driver: str, port: int, rows: int) -> int:
+def peak(folder: Path, driver: str, port: int, rows: int, key: str = "") -> int:
     """Return the most memory of a process that brings so many rows, in megabytes."""
     sql = NUMBERS[driver].format(rows=rows, items=JOINED.get(driver, ITEMS))
-    environ: Mapping[str, str] = os.environ | {"user": READER, "password": PASSWORD}
+    environ: Mapping[str, str] = os.environ | {"user": READER, "password": PASSWORD, "key": key}
     words = [sys.executable, str(SCRIPT), str(folder), driver, str(port), sql]
     done = subprocess.run(words, env=environ, capture_output=True, text=True, check=True)
     brought, megabytes = map(int, done.stdout.split())
@@ -41,8 +43,8 @@ def peak(folder: Path, driver: str, port: int, rows: int) -> int:
     return megabytes
 
 
-def compared(folder: Path, driver: str, port: int = 0) -> None:
-    few, many = (peak(folder, driver, port, rows) for rows in (ROWS // 10, ROWS))
+def compared(folder: Path, driver: str, port: int = 0, key: str = "") -> None:
+    few, many = (peak(folder, driver, port, rows, key) for rows in (ROWS // 10, ROWS))
     sys.stdout.write(f"{driver}: {few} MB with {ROWS // 10:,} rows, {many} MB with {ROWS:,}\n")
     assert many - few < MOST
 
@@ -75,3 +77,10 @@ def test_of_flight_sql(tmp_path: Path) -> None:
     """The driver is in a process of its own, whose memory counts too."""
     with flightsql_server.flightsql() as server:
         compared(tmp_path, "flightsql", server.port)
+
+
+@pytest.mark.skipif(not bigquery_server.INSTALLED, reason="the extra [bigquery] is not installed")
+def test_of_bigquery(tmp_path: Path) -> None:
+    """Google's clients are in a process of its own, whose memory counts too."""
+    with bigquery_server.bigquery() as server:
+        compared(tmp_path, "bigquery", server.port, server.key())

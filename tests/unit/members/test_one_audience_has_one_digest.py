@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from support import bigquery as bigquery_server
 from support import databases as files
 from support import flightsql as flightsql_server
 from support import mariadb as mariadb_server
@@ -81,6 +82,7 @@ SERVERS = {
     "mariadb-server": (mariadb_server.INSTALLED, mariadb_server.mariadb),
     "flightsql": (flightsql_server.INSTALLED, flightsql_server.flightsql),
     "roapi": (roapi_server.INSTALLED, roapi_server.roapi),
+    "bigquery": (bigquery_server.INSTALLED, bigquery_server.bigquery),
 }
 
 
