@@ -182,6 +182,26 @@ def an_adoption_of_a_segment_that_moved_on_is_to_be_removed() -> None:
     ends_well(history)
 
 
+def a_name_that_an_unconfirmed_create_may_take_is_waited_for() -> None:
+    """Meanwhile, a segment with this name was adopted for another address."""
+    history = EveryEvent()
+    history.begin([("declare", ONE, ONE_PERSON)], size=1, run=False)
+    history.events_and_trouble([("retitle", 0, "Lapsed", "")], [("create", 0, "lost-before")], [])
+    history.run_in_peace([("hand_over", ADDRESSES[1], Baseline.REUSE, ONE_PERSON, "")])
+    ends_well(history)
+
+
+def lists_of_an_audience_that_took_another_name_may_have_lost_somebody() -> None:
+    """Without its source, it is not known whom; so no member is removed."""
+    history = EveryEvent()
+    history.begin([("declare", one, ONE_PERSON) for one in ADDRESSES[1:3]], size=1, run=True)
+    history.a_column_changes_and_is_applied(("rename_the_column", 1), [("add_some", 0, "p1")])
+    history.events_are_applied([("build_on", 0), ("describe_by_hand", 0, "")], statistics=False)
+    history.a_column_changes_and_is_applied(("restore_matches", 0), [("add_some", 1, "p0")])
+    history.a_day_passes_and_repairs_are_applied([("move", 0, ADDRESSES[0])])
+    ends_well(history)
+
+
 def an_expired_override_lets_nothing_pass() -> None:
     history = begun()
     history.override(0, "address", "maxShrink", 0)
@@ -232,6 +252,8 @@ EXAMPLES: tuple[Callable[[], None], ...] = (
     a_file_in_another_form_than_was_sent_is_believed,
     an_audience_under_the_name_of_an_ended_one_has_lists_of_its_own,
     an_adoption_of_a_segment_that_moved_on_is_to_be_removed,
+    a_name_that_an_unconfirmed_create_may_take_is_waited_for,
+    lists_of_an_audience_that_took_another_name_may_have_lost_somebody,
     an_expired_override_lets_nothing_pass,
     a_stranger_with_our_name_stops_no_opt_out,
     many_opt_outs_in_a_replaced_segment_leave_it_or_block,

@@ -354,7 +354,13 @@ class ListHistories(Simulation):
     def _must_lose_suppressed(self, address: Address) -> bool:
         """A list that can't be trusted removes nobody; the plan names its address, if its source is read."""
         usable = address in self.world.wishes and self._delivered(address) is not None
-        lost = bool(self.ever_suppressed[address.audience] - self.world.named(address.audience))
+        moved = [one for one in self._resources() if self._called(one.address) == address]
+        audiences = {
+            address.audience,
+            *(at.audience for one in moved for at in (one.address, *one.moved_from)),
+        }
+        ever = frozenset[str]().union(*(self.ever_suppressed.get(one, frozenset()) for one in audiences))
+        lost = bool(ever - self.world.named(address.audience))
         unknown = lost and address.audience in self.world.broken
         return usable and not unknown and address not in self.unsafe
 

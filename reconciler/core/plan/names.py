@@ -253,19 +253,31 @@ def _reserved(claim: NameClaim, registry: NameRegistry) -> Finding | None:
 def _taken(claim: NameClaim, held: Segment, registry: NameRegistry) -> Finding:
     has_segment = any(address == claim.address for address, _ in registry.owner.values())
     if held.id in registry.owner:
-        owner, other = registry.owner[held.id][0], "give it another title, or rename that segment in Criteo"
-        move = f"if this is the same audience under another name, add `{move_document(owner, claim.address)}`"
-        return Finding(
-            str(claim.address),
+        owner = registry.owner[held.id][0]
+        problem = (
             f"the name “{claim.name}” belongs to segment {held.id}, which reconciler created for "
-            f"{owner} and which this plan doesn't rename",
-            other if has_segment else f"{move}; else {other}",
+            f"{owner} and which this plan doesn't rename"
         )
+        return Finding(str(claim.address), problem, _other_name(claim, owner, registry, has_segment))
     whose = tag(registry.environment, claim.address, registry.lineage)
     if has_segment:
         return taken_beside(claim.address, claim.name, held, whose)
     how = by_rebuild if claim.address in registry.known else by_document
     return taken_name(registry.environment, claim.address, claim.name, held, whose, how)
+
+
+def _other_name(claim: NameClaim, owner: Address, registry: NameRegistry, has_segment: bool) -> str:
+    """Return what to do about a name that a segment of ours has. A segment of its own prevents a move."""
+    if waiting := registry.reserved.get((claim.account_id, name_key(claim.name))):
+        return (
+            f"give it another title, and plan again after {waiting[1]:%H:%M:%S} UTC: until then, an "
+            "unconfirmed request may still take this name"
+        )
+    other = "give it another title, or rename that segment in Criteo"
+    if has_segment:
+        return other
+    move = move_document(owner, claim.address)
+    return f"if this is the same audience under another name, add `{move}`; else {other}"
 
 
 def _releasing(change: Change, contested: set[str], registry: NameRegistry) -> Change:
