@@ -19,6 +19,7 @@ class Driver(StrEnum):
     MYSQL = "mysql"
     FLIGHTSQL = "flightsql"
     BIGQUERY = "bigquery"
+    SNOWFLAKE = "snowflake"
 
     @property
     def is_a_file(self) -> bool:
@@ -63,7 +64,8 @@ class Login:
 
     `max_rows` is how many rows a query may return, and `max_bytes` how many bytes it may read; None for any
     number. A `token` stands in for a user and a password. `key` is the key of a service account; without one,
-    BigQuery is asked as the account that the machine runs as.
+    BigQuery is asked as the account that the machine runs as. `by_key`: the password is a private key. `role`
+    and `warehouse` are Snowflake's.
     """
 
     user: str = ""
@@ -73,6 +75,9 @@ class Login:
     token: str = ""
     key: str = ""
     max_bytes: int | None = None
+    by_key: bool = False
+    role: str = ""
+    warehouse: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,10 @@ _OF_BIGQUERY = (
     *("project", "dataset", "location", "serviceAccountKey"),
     *("plan.serviceAccountKey", "plan.maxBytesBilled"),
 )
+_OF_SNOWFLAKE = (
+    *("warehouse", "role", "privateKey"),
+    *("plan.warehouse", "plan.role", "plan.privateKey"),
+)
 _KEYS: Mapping[Driver, tuple[str, ...]] = {
     Driver.SQLITE: ("file",),
     Driver.DUCKDB: ("file",),
@@ -23,6 +27,10 @@ _KEYS: Mapping[Driver, tuple[str, ...]] = {
     Driver.MYSQL: (*_OF_SERVERS, *_OF_DATABASES),
     Driver.FLIGHTSQL: (*_OF_SERVERS, *_OF_DATABASES, *_OF_FLIGHT_SQL),
     Driver.BIGQUERY: (*_OF_SERVERS, *_OF_BIGQUERY),
+    Driver.SNOWFLAKE: (
+        *(one for one in (*_OF_SERVERS, *_OF_DATABASES) if one != "caFile"),
+        *_OF_SNOWFLAKE,
+    ),
 }
 """The keys that some drivers have, and which have them. All have the others."""
 _SOME = tuple(dict.fromkeys(key for keys in _KEYS.values() for key in keys))
@@ -56,6 +64,8 @@ def _connection(one: ManifestDocument) -> Iterator[Issue]:
         yield _flaw(one, ("caFile",), problem, "remove it, or write `tls: verify-full`")
     if driver == Driver.BIGQUERY:
         yield from _bigquery(one)
+    if driver == Driver.SNOWFLAKE:
+        yield from _snowflake(one)
     if one.text_of("tls") == TlsMode.DISABLE and one.text_of("host") not in _HERE | {""}:
         problem = "without TLS, the password and the members can be read on the way to this host"
         yield _flaw(one, ("tls",), problem, "write verify-full or require; disable is for localhost")
@@ -81,6 +91,17 @@ def _bigquery(one: ManifestDocument) -> Iterator[Issue]:
         yield _flaw(one, ("host",), problem, remedy)
     if one.text_of("tls") == TlsMode.REQUIRE or (one.text_of("tls") == TlsMode.DISABLE and not host):
         problem = "the driver bigquery verifies the certificate of the server"
+        yield _flaw(one, ("tls",), problem, "remove it; disable is for localhost")
+
+
+def _snowflake(one: ManifestDocument) -> Iterator[Issue]:
+    """Two logins in place of one, and a mode of TLS that the driver lacks."""
+    for login in _LOGINS:
+        if {"password", "privateKey"} <= (one.value(*login) or {}).keys():
+            problem = "`privateKey` and `password` are two logins"
+            yield _flaw(one, (*login, "password"), problem, "keep one of the two")
+    if one.text_of("tls") == TlsMode.REQUIRE:
+        problem = "the driver snowflake verifies the certificate of the server"
         yield _flaw(one, ("tls",), problem, "remove it; disable is for localhost")
 
 

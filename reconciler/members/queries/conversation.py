@@ -19,6 +19,8 @@ from reconciler.members.watcher import WATCHER
 if TYPE_CHECKING:
     import pyarrow
 
+_NONE: Mapping[str, str] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Meanings:
@@ -37,13 +39,22 @@ class Meanings:
 class Conversation:
     """Asks the process, and ends it if a user asks to stop or it is silent for too long.
 
-    `passed` are the variables that the process gets.
+    `passed` are the variables that the process gets from ours, and `set_to` are others.
     """
 
-    def __init__(self, module: str, passed: Sequence[str], limits: Limits, meanings: Meanings) -> None:
+    def __init__(
+        self,
+        module: str,
+        passed: Sequence[str],
+        limits: Limits,
+        meanings: Meanings,
+        set_to: Mapping[str, str] = _NONE,
+    ) -> None:
         self._limits = limits
         self._meanings = meanings
-        self.child = started(module, {key: os.environ[key] for key in passed if key in os.environ})
+        self.child = started(
+            module, {**{key: os.environ[key] for key in passed if key in os.environ}, **set_to}
+        )
 
     def close(self) -> None:
         if self.child.stdin is not None:

@@ -65,7 +65,7 @@ class Databases:
 
         limits = Limits(login.time_limit, check, login.max_rows, login.max_bytes)
         require(connection.driver)
-        opening = Opening(connection, limits, account, data, folder, self.project)
+        opening = Opening(connection, login, limits, account, data, folder, self.project)
         return KINDS[connection.driver].opened(opening)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.core.database import DatabaseConnection, Driver, Server
+from reconciler.core.database import DatabaseConnection, Driver, Login, Server
 from reconciler.core.errors import ConfigurationError
 from reconciler.members.data_root import is_outside
 from reconciler.members.queries.problems import QueryError, QueryProblem
@@ -21,6 +21,7 @@ class Opening:
     """
 
     connection: DatabaseConnection
+    login: Login
     limits: Limits
     account: Callable[[], Account]
     data: Path
@@ -102,6 +103,12 @@ def _bigquery(one: Opening) -> Session:
     return BigQuerySession(one.connection, one.server(), one.account(), one.limits)
 
 
+def _snowflake(one: Opening) -> Session:
+    from reconciler.members.queries.snowflake import SnowflakeSession
+
+    return SnowflakeSession(one.server(), one.login, one.account(), one.limits)
+
+
 _ADBC = ("sqlglot", "adbc_driver_manager")
 KINDS: Mapping[Driver, Kind] = {
     Driver.SQLITE: Kind("sqlite", (*_ADBC, "adbc_driver_sqlite"), _sqlite),
@@ -121,6 +128,12 @@ KINDS: Mapping[Driver, Kind] = {
         _bigquery,
         sessions_only_read=False,
         right="roles/bigquery.dataViewer",
+    ),
+    Driver.SNOWFLAKE: Kind(
+        "snowflake",
+        (*_ADBC, "adbc_driver_snowflake", "pyarrow"),
+        _snowflake,
+        sessions_only_read=False,
     ),
 }
 

@@ -35,6 +35,8 @@ _ACTING = """
 _ACTING_NAMES = frozenset(_ACTING.split())
 _CHOSEN = {Dialect.ANSI: "", Dialect.POSTGRESQL: "postgres"}
 """What the parser calls a dialect, if not as we do."""
+_SYSTEM = "system$"
+"""How names of Snowflake's functions begin that control it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def _refuse_writing(tree: exp.Expr, start: int) -> None:
     if writing := next(tree.find_all(*_WRITING), None):
         raise QueryError(QueryProblem.WRITES, index=_start(writing, start))
     for one in tree.find_all(exp.Func):
-        if one.name.lower() in _ACTING_NAMES:
+        if one.name.lower() in _ACTING_NAMES or one.name.lower().startswith(_SYSTEM):
             raise QueryError(QueryProblem.ACTS, index=_start(one, start))
 
 

@@ -37,6 +37,10 @@ class QueryProblem(Enum):
         "the server refused the login or its TLS mode",
         "check `user`, `password`, `database` and `tls` of the connection; `reconciler doctor` tries each",
     )
+    NOT_GRANTED = (
+        "the role, the warehouse or the database does not exist, or the user may not use it",
+        "check `role`, `warehouse` and `database` of the connection, and grant them",
+    )
     WRITABLE = (
         "the session could not be made read-only",
         "let the user connect to a database that allows it",
@@ -44,6 +48,14 @@ class QueryProblem(Enum):
     FORBIDDEN = (
         "the user lacks a right",
         "grant SELECT on the tables of the query; `reconciler doctor` names them",
+    )
+    UNSEEN = (
+        "a table or view does not exist, or the role may not see it",
+        "check the names, and grant USAGE and SELECT to the role; `reconciler doctor` names tables",
+    )
+    NO_WAREHOUSE = (
+        "no warehouse runs the statement",
+        "check `warehouse` of the connection, and grant USAGE on it to the role",
     )
     UNKNOWN_NAME = ("a table, column or function does not exist", "check the names, and the search path")
     TWICE = ("two columns have one name", "give each column a name of its own with AS")

@@ -222,6 +222,54 @@ def test_a_file_database_has_no_server(tmp_path: Path) -> None:
     assert not [one for one in found if "`name`" in one]
 
 
+SNOWFLAKE = """\
+kind: Connection
+name: warehouse
+driver: snowflake
+host: acme-eu1.snowflakecomputing.com
+database: CRM
+warehouse: AUDIENCES
+role: AUDIENCES_READER
+user: env:DB_USER
+privateKey: env:DB_KEY
+plan: {user: env:PLAN_USER, password: env:PLAN_PASSWORD, role: AUDIENCES_PLAN}
+"""
+
+
+def test_a_connection_to_snowflake_arrives(tmp_path: Path) -> None:
+    made(tmp_path, SNOWFLAKE)
+    [connection] = load(tmp_path, "sandbox").connections
+    assert connection.server == Server("acme-eu1.snowflakecomputing.com", 443, "CRM")
+    login = Login("env:DB_USER", "env:DB_KEY", by_key=True, role="AUDIENCES_READER", warehouse="AUDIENCES")
+    assert connection.login == login
+    assert connection.plan_login == Login(
+        "env:PLAN_USER", "env:PLAN_PASSWORD", role="AUDIENCES_PLAN", warehouse="AUDIENCES"
+    )
+    assert connection.leads_to == "snowflake://acme-eu1.snowflakecomputing.com:443/CRM"
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "said"),
+    [
+        ("role: AUDIENCES_READER\n", "", "`role` is missing"),
+        ("warehouse: AUDIENCES\n", "", "`warehouse` is missing"),
+        ("privateKey: env:DB_KEY\n", "", "`password` is missing"),
+        ("privateKey: env:DB_KEY\n", "privateKey: env:K\npassword: env:P\n", "keep one of the two"),
+        ("privateKey: env:DB_KEY\n", "privateKey: MIIEvQ\n", "refer to the secret"),
+        (", role: AUDIENCES_PLAN", "", "`role` is missing from `plan`"),
+        ("password: env:PLAN_PASSWORD, ", "", "`password` is missing from `plan`"),
+        ("role: AUDIENCES_READER\n", 'role: "A B"\n', "without quotes"),
+        ("database: CRM\n", "database: CRM\ncaFile: ca.pem\n", "the driver snowflake has no `caFile`"),
+        ("database: CRM\n", "database: CRM\ntls: require\n", "verifies the certificate of the server"),
+        ("database: CRM\n", "database: CRM\ntls: disable\n", "without TLS, the password"),
+        ("snowflake\n", "postgresql\npassword: env:P\n", "the driver postgresql has no `warehouse`"),
+        ("snowflake\n", "postgresql\npassword: env:P\n", "the driver postgresql has no `role`"),
+    ],
+)
+def test_a_connection_to_snowflake_is_refused_if(tmp_path: Path, line: str, instead: str, said: str) -> None:
+    assert said in "".join(refused(tmp_path, SNOWFLAKE.replace(line, instead)))
+
+
 def test_localhost_needs_no_tls(tmp_path: Path) -> None:
     made(tmp_path, WAREHOUSE.replace("host: db.example.com", "host: localhost\ntls: disable"))
     [connection] = load(tmp_path, "sandbox").connections

@@ -15,6 +15,7 @@ from support import mariadb as mariadb_server
 from support import roapi as roapi_server
 from support.databases import Row, SqlServer, database, query, values, write_duckdb, write_sqlite
 from support.delta_tables import write_table
+from support.snowflake import snowflake
 from support.source_project import CUSTOMER, EMAIL, Project, make
 
 from reconciler.core.database import Driver
@@ -83,6 +84,7 @@ SERVERS = {
     "flightsql": (flightsql_server.INSTALLED, flightsql_server.flightsql),
     "roapi": (roapi_server.INSTALLED, roapi_server.roapi),
     "bigquery": (bigquery_server.INSTALLED, bigquery_server.bigquery),
+    "a double of Snowflake": (True, snowflake),
 }
 
 

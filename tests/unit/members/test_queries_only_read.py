@@ -94,6 +94,39 @@ def test_a_statement_that_does_more_than_read_is_refused(sql: str, problem: Quer
 
 
 @pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("SELECT 1; SELECT 2", QueryProblem.SEVERAL),
+        ("CALL take_all()", QueryProblem.WRITES),
+        ("EXECUTE IMMEDIATE $$ DELETE FROM t $$", QueryProblem.WRITES),
+        ("BEGIN DELETE FROM t; END", QueryProblem.UNPARSED),
+        ("COPY INTO @stage/x FROM customers", QueryProblem.WRITES),
+        ("MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE", QueryProblem.WRITES),
+        ("CREATE TABLE t AS SELECT 1", QueryProblem.WRITES),
+        ("USE ROLE ACCOUNTADMIN", QueryProblem.WRITES),
+        ("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 0", QueryProblem.WRITES),
+        ("SELECT SYSTEM$CANCEL_ALL_QUERIES(1)", QueryProblem.ACTS),
+        ("SELECT system$send_email('a', 'b')", QueryProblem.ACTS),
+        ("SELECT $RECONCILER_TODAY", QueryProblem.PARAMETER),
+        ("SELECT $1 FROM @stage/x", QueryProblem.PARAMETER),
+        ("SELECT v:today FROM t", QueryProblem.PARAMETER),
+    ],
+)
+def test_snowflake_is_asked_for_one_query(sql: str, problem: QueryProblem) -> None:
+    with pytest.raises(QueryError) as refused:
+        guarded(sql, Driver.SNOWFLAKE)
+    assert refused.value.problem is problem
+
+
+def test_a_statement_of_snowflake_names_its_tables() -> None:
+    statement = guarded(
+        "SELECT a:b::text FROM crm.public.customers // all\nWHERE d < :today", Driver.SNOWFLAKE
+    )
+    assert statement.tables == ("crm.public.customers",)
+    assert statement.with_today("$T").endswith("d < $T")
+
+
+@pytest.mark.parametrize(
     ("sql", "wrong"),
     [
         ("SELECT a\n FROM b WHER c d", "c d"),
