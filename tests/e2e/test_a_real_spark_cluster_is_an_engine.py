@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from support.cli import Project as CommandProject
 from support.nasty_project import KINDS, nasty_project
-from support.source_project import EMAIL, Project, build, sha256
+from support.same_people import FILES, in_csv, totals
+from support.source_project import EMAIL, Project, build, make, sha256
 from support.spark_server import INSTALLED, SparkServer, spark_server
 
 from reconciler.cli import group
@@ -96,6 +97,18 @@ def test_it_builds_the_same_targets_and_its_event_log_holds_nobody(
     logged = server.logged()
     assert "MapInArrow" in logged
     assert leaks(logged, project) == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_same_people_give_one_digest_from_every_file(
+    cluster: SparkCluster, tmp_path: Path, name: str
+) -> None:
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    expected = totals(in_csv(make(tmp_path / "here")))
+    project = FILES[name](make(tmp_path / "there"))
+    project.cluster = cluster
+    assert totals(project) == expected
 
 
 def test_a_planted_leak_is_found_in_the_event_log(
