@@ -79,6 +79,14 @@ class BigQueryServer(SqlServer):
         configs: list[dict[str, Any]] = self._asked("configs")
         return configs
 
+    def cancellations(self) -> int:
+        """Return how many queries were cancelled."""
+        return len(self._asked("cancellations"))
+
+    def waits(self) -> int:
+        """Return how often a client asked whether a query is done."""
+        return len(self._asked("waits"))
+
     def _asked(self, sql: str) -> Any:
         request = Request(f"http://127.0.0.1:{self.port}/admin", sql.encode())
         with urlopen(request) as answer:  # noqa: S310 - our own server

@@ -87,6 +87,8 @@ class Warehouse:
         self.database.execute("SET TimeZone = 'UTC'; CREATE SCHEMA crm; CREATE SCHEMA results")
         self.jobs: dict[str, Job] = {}
         self.configs: list[dict[str, Any]] = []
+        self.cancellations: list[str] = []
+        self.waits: list[str] = []
 
     def tokens(self) -> list[str]:
         """Return what was given out, also before a restart."""
@@ -106,6 +108,10 @@ class Warehouse:
         if not config.get("dryRun"):
             threading.Thread(target=self._run, args=[job], daemon=True).start()
         return job
+
+    def cancelled(self, id_: str) -> Job:
+        self.cancellations.append(id_)
+        return self.jobs[id_]
 
     def _analyse(self, job: Job) -> None:
         query = job.config["query"]
@@ -231,6 +237,9 @@ class Api(BaseHTTPRequestHandler):
         if self.path == "/sts":
             accepted = parse_qs(content).get("subject_token") == [SUBJECT_TOKEN]
             return self._exchanged(accepted=accepted)
+        if self.path.partition("?")[0].endswith("/cancel"):
+            id_ = self.path.split("/")[-2]
+            return self._answer(lambda: {"job": self._stated(self.warehouse.cancelled(id_))})
         asked = json.loads(content)
         return self._answer(lambda: self._stated(self._inserted(asked)))
 
@@ -243,8 +252,8 @@ class Api(BaseHTTPRequestHandler):
         return self._answer(lambda: self._stated(self.warehouse.jobs[id_]))
 
     def _admin(self, sql: str) -> Any:
-        if sql == "configs":
-            return self.warehouse.configs
+        if sql in ("configs", "cancellations", "waits"):
+            return getattr(self.warehouse, sql)
         rows = self.warehouse.database.cursor().execute(f"USE crm; {sql}").fetchall()
         return rows[0][0] if rows else ""
 
@@ -275,6 +284,7 @@ class Api(BaseHTTPRequestHandler):
 
     def _results(self, id_: str, wait: float) -> dict[str, Any]:
         job = self.warehouse.jobs[id_]
+        self.warehouse.waits.append(id_)
         done = job.done.wait(wait)
         if job.failed:
             raise job.failed

@@ -5,6 +5,7 @@ reads, and which columns it returns. Only then a query runs.
 """
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 PROCESS = "reconciler.members.queries.bigquery_process"
+OPENING = 60.0
+"""Seconds that the clients may take to start and to log in."""
 TODAY = "reconciler_today"
 _PASSED = (
     "AWS_ACCESS_KEY_ID",
@@ -64,7 +67,7 @@ class BigQuerySession:
         self._process = Conversation(PROCESS, _PASSED, limits, Meanings(PROBLEMS, OWN))
         try:
             self._process.write(_address(connection, server, account, limits))
-            self._columns(_Asked("SELECT 1", ""), self._process.end())
+            self._columns(_Asked("SELECT 1", ""), max(self._process.end(), time.monotonic() + OPENING))
         except QueryError as error:
             self.close()
             if error.problem in _PROJECT:

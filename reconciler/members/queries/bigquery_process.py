@@ -7,6 +7,7 @@ here.
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from typing import IO, Any
@@ -32,9 +33,10 @@ from reconciler.members.queries.bigquery_errors import (
     UNREACHABLE,
 )
 
+LABELS = {"application": "criteo-reconciler"}
 SCOPES = ("https://www.googleapis.com/auth/bigquery",)
-RETRYING, CALLING = 20.0, 30.0
-"""Seconds in which a request that failed is sent again, and that one request may take."""
+RETRYING, CALLING, CANCELLING = 20.0, 30.0, 2.0
+"""Seconds in which a request that failed is sent again, that one may take, and that a cancellation may."""
 _ASKING = bigquery.DEFAULT_RETRY.with_timeout(RETRYING)
 _READING = Retry(predicate=if_exception_type(ServiceUnavailable), timeout=RETRYING)
 
@@ -56,6 +58,7 @@ class BigQuery:
             client_options={"api_endpoint": address["api"]},
         )
         self._result = ""
+        self._job: bigquery.QueryJob | None = None
 
     def describe(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return what a dry run states: the kind of a statement, the bytes that it reads, and its columns."""
@@ -68,8 +71,13 @@ class BigQuery:
         seconds, limits = self._address["seconds"], {}
         if self._address["bytes"] is not None:
             limits["maximum_bytes_billed"] = self._address["bytes"]
-        job = self._begun(asked, job_timeout_ms=max(1, int(seconds * 1000)), **limits)
-        rows = job.result(max_results=0, retry=_ASKING, timeout=seconds + CALLING, job_retry=None)
+        job = self._job = self._begun(asked, job_timeout_ms=max(1, int(seconds * 1000)), **limits)
+        try:
+            rows = job.result(max_results=0, retry=_ASKING, timeout=seconds + CALLING, job_retry=None)
+        except GoogleAPICallError:
+            self._job = None  # it has ended
+            raise
+        self._job = None
         kept = job.destination
         self._result = f"projects/{kept.project}/datasets/{kept.dataset_id}/tables/{kept.table_id}"
         return {"rows": rows.total_rows or 0}
@@ -101,9 +109,16 @@ class BigQuery:
 
         return schema, batches()
 
+    def cancel(self) -> None:
+        """End the query that runs, if there is one: nobody waits for it any more, and it costs."""
+        if self._job is not None:
+            self._job.cancel(retry=None, timeout=CANCELLING)
+
     def _begun(self, asked: dict[str, Any], **settings: Any) -> bigquery.QueryJob:
         today = bigquery.ScalarQueryParameter("reconciler_today", "DATE", asked["today"])
-        config = bigquery.QueryJobConfig(query_parameters=[today] if asked["today"] else [], **settings)
+        config = bigquery.QueryJobConfig(
+            query_parameters=[today] if asked["today"] else [], labels=LABELS, **settings
+        )
         if dataset := self._address["dataset"]:
             config.default_dataset = bigquery.DatasetReference.from_string(dataset, self._client.project)
         return self._client.query(
@@ -151,16 +166,23 @@ def main() -> None:
     except _FAILURES as error:
         _state(out, _code(error))
         return
-    for line in lines:
-        asked = json.loads(line)
-        try:
-            if asked["step"] == "read":
-                _send(out, *asker.read())
-            else:
-                answer = asker.describe(asked) if asked["step"] == "describe" else asker.run(asked)
-                _state(out, "", **answer)
-        except _FAILURES as error:
-            _state(out, _code(error))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        for line in lines:
+            _answer(asker, json.loads(line), out)
+    finally:
+        asker.cancel()
+
+
+def _answer(asker: BigQuery, asked: dict[str, Any], out: IO[bytes]) -> None:
+    try:
+        if asked["step"] == "read":
+            _send(out, *asker.read())
+        else:
+            answer = asker.describe(asked) if asked["step"] == "describe" else asker.run(asked)
+            _state(out, "", **answer)
+    except _FAILURES as error:
+        _state(out, _code(error))
 
 
 def _send(out: IO[bytes], schema: pyarrow.Schema, batches: Iterator[pyarrow.RecordBatch]) -> None:

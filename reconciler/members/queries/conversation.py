@@ -19,6 +19,8 @@ from reconciler.members.watcher import WATCHER
 if TYPE_CHECKING:
     import pyarrow
 
+ENDING = 3.0
+"""Seconds that the process has to end its statement on the server, when it is asked to end."""
 _NONE: Mapping[str, str] = {}
 
 
@@ -97,9 +99,15 @@ class Conversation:
 
     @contextlib.contextmanager
     def _watched(self, end: float) -> Iterator[None]:
+        asked: list[float] = []
+
         def look() -> None:
-            if time.monotonic() >= end + GRACE or self._limits.are_to_end():
+            now = time.monotonic()
+            if asked and now >= asked[0] + ENDING:
                 self.child.kill()
+            elif not asked and (now >= end + GRACE or self._limits.are_to_end()):
+                asked.append(now)
+                self.child.terminate()
 
         with WATCHER.watching(look):
             yield
