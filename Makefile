@@ -66,7 +66,7 @@ roapi: .roapi/.ready  ## a server of Arrow Flight SQL, 37 MB, for the tests of q
 
 .roapi/.ready: tests/roapi.txt $(READY)
 	rm -rf .roapi
-	$(BIN)/python -m pip install --quiet --require-hashes --no-compile --target .roapi -r $<
+	$(UV) --require-hashes --target .roapi -r $<
 	touch $@
 
 test: $(READY) $(SDKS_READY)  ## all tests; docs/explanation/reliability.md must say what they saw
