@@ -202,6 +202,15 @@ def lists_of_an_audience_that_took_another_name_may_have_lost_somebody() -> None
     ends_well(history)
 
 
+def a_state_without_its_last_address_looks_lost_beside_a_copied_tag() -> None:
+    history, first, other = EveryEvent(), ADDRESSES[0], ADDRESSES[2]
+    history.begin([("declare", one, ONE_PERSON) for one in (first, other)], size=1, run=False)
+    history.run_beside_a_stranger([], (0, ""), "another state's")
+    history.run_in_peace([("end", 1, MembersEnd.KEEP, SegmentEnd.DELETE)])
+    assert not history.world.store.saved_resources
+    ends_well(history)
+
+
 def an_expired_override_lets_nothing_pass() -> None:
     history = begun()
     history.override(0, "address", "maxShrink", 0)
@@ -254,6 +263,7 @@ EXAMPLES: tuple[Callable[[], None], ...] = (
     an_adoption_of_a_segment_that_moved_on_is_to_be_removed,
     a_name_that_an_unconfirmed_create_may_take_is_waited_for,
     lists_of_an_audience_that_took_another_name_may_have_lost_somebody,
+    a_state_without_its_last_address_looks_lost_beside_a_copied_tag,
     an_expired_override_lets_nothing_pass,
     a_stranger_with_our_name_stops_no_opt_out,
     many_opt_outs_in_a_replaced_segment_leave_it_or_block,
