@@ -114,8 +114,12 @@ def _unsuitable(segment: Segment, one: Adoption, context: AdoptionContext) -> Fi
 
 
 def _beside(segment: Segment, context: AdoptionContext) -> Finding | None:
-    """Return a finding if another segment has the ownership tag of the address."""
-    others = (one for one in context.segments.values() if one.id != segment.id)
+    """Return a finding if an unknown segment has the ownership tag of the address.
+
+    A segment that the state knows may still have the tag of the address that it moved from.
+    """
+    known = {segment.id, *context.owned}
+    others = (one for one in context.segments.values() if one.id not in known)
     tagged = ((one, tag_of(one.description)) for one in others)
     other = next((one for one, found in tagged if found and found.owner == context.tag.owner), None)
     if other is None:

@@ -211,6 +211,18 @@ def a_state_without_its_last_address_looks_lost_beside_a_copied_tag() -> None:
     ends_well(history)
 
 
+def a_segment_is_adopted_under_the_name_that_another_one_had() -> None:
+    """The other one moved, in a run that was killed before it wrote the new tag, and is forgotten."""
+    history, (to, _, _, origin) = EveryEvent(), ADDRESSES
+    history.begin([("declare", one, ONE_PERSON) for one in ADDRESSES[2:]], size=2, run=True)
+    history.run_and_crash([("move", 1, to)], number=5, after=False)
+    history.run_in_peace([("remove_from_manifests", 0)])
+    adopted = ("hand_over", origin, Baseline.REUSE, FOUR, "Theirs")
+    history.run_in_peace([adopted, ("retitle", 1, "Silver", "")])
+    assert origin in history.world.store.saved_resources
+    ends_well(history)
+
+
 def an_expired_override_lets_nothing_pass() -> None:
     history = begun()
     history.override(0, "address", "maxShrink", 0)
@@ -264,6 +276,7 @@ EXAMPLES: tuple[Callable[[], None], ...] = (
     a_name_that_an_unconfirmed_create_may_take_is_waited_for,
     lists_of_an_audience_that_took_another_name_may_have_lost_somebody,
     a_state_without_its_last_address_looks_lost_beside_a_copied_tag,
+    a_segment_is_adopted_under_the_name_that_another_one_had,
     an_expired_override_lets_nothing_pass,
     a_stranger_with_our_name_stops_no_opt_out,
     many_opt_outs_in_a_replaced_segment_leave_it_or_block,
