@@ -223,6 +223,17 @@ def a_segment_is_adopted_under_the_name_that_another_one_had() -> None:
     ends_well(history)
 
 
+def an_emptied_segment_that_can_not_be_seen_is_not_given_up() -> None:
+    history, (kept, ended) = EveryEvent(), ADDRESSES[:2]
+    history.begin([("declare", one, ONE_PERSON) for one in (kept, ended)], size=1, run=False)
+    history.run_in_peace([("rekey", 1, KIND, "1002", "7")])
+    history.run_in_peace([("end", 1, MembersEnd.REMOVE, SegmentEnd.KEEP)])
+    history.something_happens(("access_is_lost", "1002"))
+    history.run_in_peace([])
+    assert ended in history.world.store.saved_resources
+    ends_well(history)
+
+
 def an_expired_override_lets_nothing_pass() -> None:
     history = begun()
     history.override(0, "address", "maxShrink", 0)
@@ -277,6 +288,7 @@ EXAMPLES: tuple[Callable[[], None], ...] = (
     lists_of_an_audience_that_took_another_name_may_have_lost_somebody,
     a_state_without_its_last_address_looks_lost_beside_a_copied_tag,
     a_segment_is_adopted_under_the_name_that_another_one_had,
+    an_emptied_segment_that_can_not_be_seen_is_not_given_up,
     an_expired_override_lets_nothing_pass,
     a_stranger_with_our_name_stops_no_opt_out,
     many_opt_outs_in_a_replaced_segment_leave_it_or_block,

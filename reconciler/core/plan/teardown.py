@@ -173,16 +173,28 @@ class TeardownContext:
 
     def change(self) -> Ending | None:
         """Return the change of the address; None if nothing of it is left to tear down."""
-        address, current = self.resource.address, self.resource.current
+        address = self.resource.address
         ids = tuple(segment.id for *_, segment in self.present)
         if not ids:
-            return Forget(address, current.size, drop_state=True, reason=SegmentMissing(current.segment_id))
+            return None if self._is_out_of_sight() else self._missing()
         unknown = any(one.members_unknown_before for _, one, _ in self.present)
         if self.end is TeardownEnd.DELETE:
             return Delete(address, self._emptying(), ids)
         if self.resource.forgotten_at and all(one.is_empty for _, one, _ in self.present):
             return None
         return Empty(address, self._emptying(), ids, UnknownMembersRemain() if unknown else None)
+
+    def _missing(self) -> Forget:
+        address, current = self.resource.address, self.resource.current
+        return Forget(address, current.size, drop_state=True, reason=SegmentMissing(current.segment_id))
+
+    def _is_out_of_sight(self) -> bool:
+        """Return whether a forgotten segment is to stay known: access to its account may be lost.
+
+        An account that lists no segment at all proves nothing. `maxMissing` does not count forgotten ones.
+        """
+        listed = any(self.observed.segments.get(one.key.account_id) for _, one in self.resource.slots)
+        return bool(self.resource.forgotten_at) and self.end is TeardownEnd.FORGET and not listed
 
     def _emptying(self) -> Emptying:
         sizes = [one.size for _, one, _ in self.present]
