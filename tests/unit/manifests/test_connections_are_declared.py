@@ -94,6 +94,12 @@ def test_a_connection_is_refused_if(tmp_path: Path, line: str, instead: str, sai
     assert said in "".join(refused(tmp_path, WAREHOUSE.replace(line, instead)))
 
 
+@pytest.mark.parametrize("line", ["driver: oracle\n", ""], ids=["unknown", "missing"])
+def test_no_key_of_another_driver_is_asked_for(tmp_path: Path, line: str) -> None:
+    [said] = refused(tmp_path, WAREHOUSE.replace("driver: postgresql\n", line))
+    assert "driver" in said
+
+
 FLIGHT_SQL = """\
 kind: Connection
 name: warehouse
