@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CONNECTING = 20
 """Seconds that a login may take."""
-DRIVER = "reconciler.members.queries.snowflake_driver"
+DRIVER = "reconciler.members.queries.snowflake_process"
 _ONE_LIBRARY = "SF_DISABLE_MINICORE"
 """Without it, the driver unpacks a second library and loads it."""
 _TODAY = "RECONCILER_TODAY"
