@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from support.bigquery import INSTALLED, BigQueryServer, bigquery
-from support.databases import Row, query
-from support.source_project import CUSTOMER, EMAIL, TODAY, Project, make
+from support.databases import Row
+from support.server_sources import SQL, crm, links
+from support.source_project import CUSTOMER, EMAIL, TODAY
 
 from reconciler.core.database import Driver
 from reconciler.core.errors import CancelledError, ConfigurationError
@@ -21,11 +22,9 @@ from reconciler.members.queries import conversation, installed
 from reconciler.members.queries.bigquery import BigQuerySession
 from reconciler.members.queries.databases import Databases
 from reconciler.members.queries.guard import Statement, guarded
-from reconciler.members.queries.links import DatabaseLinks
 from reconciler.members.queries.problems import QueryError, QueryProblem
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="the extra [bigquery] is not installed")
-SQL = "SELECT email, id FROM customers"
 ROWS: list[Row] = [
     ("Ann@Example.com", 1, "2026-01-01"),
     ("bo@example.com", 2, "2026-11-23"),
@@ -85,17 +84,6 @@ def opening(databases: Databases) -> QueryError:
     with pytest.raises(QueryError) as found, session(databases):
         pass
     return found.value
-
-
-def crm(tmp_path: Path, databases: Databases, sql: str = SQL, freshness: str = "") -> Project:
-    tmp_path.mkdir(exist_ok=True)
-    return make(tmp_path).queries(databases, query(sql, freshness))
-
-
-def links(tmp_path: Path, databases: Databases) -> list[tuple[str, str]]:
-    tried = DatabaseLinks(databases, [query(SQL)], tmp_path, tmp_path / "links", lambda: None)
-    found = tried.of(databases.roles.values())
-    return [(one.link, one.found if isinstance(one.found, str) else one.found.problem) for one in found]
 
 
 def test_rows_and_their_age_are_asked_with_the_run_date(tmp_path: Path, server: BigQueryServer) -> None:

@@ -11,7 +11,8 @@ from support import flightsql as flightsql_server
 from support import mariadb as mariadb_server
 from support.databases import CERTIFICATES, READER, Row, SqlServer, query
 from support.full_disk import largest_file
-from support.source_project import CUSTOMER, EMAIL, TODAY, Project, make
+from support.server_sources import SQL, crm, links
+from support.source_project import CUSTOMER, EMAIL, TODAY
 
 from reconciler.core.database import DatabaseRole, Driver, TlsMode
 from reconciler.core.errors import AuthenticationError, StorageError
@@ -20,11 +21,9 @@ from reconciler.core.model import Hashing
 from reconciler.core.secret import Secret
 from reconciler.members.queries.databases import Databases
 from reconciler.members.queries.guard import Statement
-from reconciler.members.queries.links import DatabaseLinks
 from reconciler.members.queries.problems import QueryError, QueryProblem
 from reconciler.members.queries.session import Rows
 
-SQL = "SELECT email, id FROM customers"
 ROWS: list[Row] = [
     ("Ann@Example.com", 1, "2026-01-01"),
     ("bo@example.com", 2, "2026-11-23"),
@@ -148,11 +147,6 @@ def server(running: SqlServer) -> SqlServer:
     return running
 
 
-def crm(tmp_path: Path, databases: Databases, sql: str = SQL, freshness: str = "") -> Project:
-    tmp_path.mkdir(exist_ok=True)
-    return make(tmp_path).queries(databases, query(sql, freshness))
-
-
 @contextmanager
 def reading(tmp_path: Path, server: SqlServer, sql: str) -> Iterator[Rows]:
     """Run a statement that no parser looked at."""
@@ -238,13 +232,6 @@ def test_rows_that_fill_the_disk_are_no_fault_of_the_query(tmp_path: Path, serve
             engine.build([request], TODAY, lambda _: None)
     assert not [*project.work.rglob("*.parquet")]
     assert len(project.queries(server.databases(), query(SQL)).emails()) == 2
-
-
-def links(tmp_path: Path, databases: Databases) -> list[tuple[str, str]]:
-    """Return each link that was tried, and what was found."""
-    tried = DatabaseLinks(databases, [query(SQL)], tmp_path, tmp_path / "links", lambda: None)
-    found = tried.of(databases.roles.values())
-    return [(one.link, one.found if isinstance(one.found, str) else one.found.problem) for one in found]
 
 
 def test_doctor_tries_each_link_until_one_does_not_hold(tmp_path: Path, server: SqlServer) -> None:

@@ -7,20 +7,18 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from support.databases import PASSWORD, Row, query
+from support.databases import PASSWORD, Row
+from support.server_sources import SQL, crm, links
 from support.snowflake import ROLE, WAREHOUSE, SnowflakeServer, snowflake
-from support.source_project import CUSTOMER, TODAY, Project, make
+from support.source_project import CUSTOMER, TODAY
 
 from reconciler.core.errors import CancelledError
 from reconciler.core.model import Hashing
 from reconciler.members.queries import conversation
 from reconciler.members.queries import snowflake as session_module
-from reconciler.members.queries.databases import Databases
 from reconciler.members.queries.guard import Statement
-from reconciler.members.queries.links import DatabaseLinks
 from reconciler.members.queries.problems import QueryError, QueryProblem
 
-SQL = "SELECT email, id FROM customers"
 MANY = "SELECT repeat('x', 100) AS email, n AS id FROM range(20000) AS r(n)"
 SLOW = "SELECT email, id FROM customers, range(1000000000000) AS r(n) WHERE id + n < 0"
 ROWS: list[Row] = [
@@ -47,18 +45,6 @@ def server() -> Iterator[SnowflakeServer]:
     with snowflake() as made:
         made.write(ROWS)
         yield made
-
-
-def crm(tmp_path: Path, databases: Databases, sql: str = SQL, freshness: str = "") -> Project:
-    tmp_path.mkdir(exist_ok=True)
-    return make(tmp_path).queries(databases, query(sql, freshness))
-
-
-def links(tmp_path: Path, databases: Databases) -> list[tuple[str, str]]:
-    """Return each link that was tried, and what was found."""
-    tried = DatabaseLinks(databases, [query(SQL)], tmp_path, tmp_path / "links", lambda: None)
-    found = tried.of(databases.roles.values())
-    return [(one.link, one.found if isinstance(one.found, str) else one.found.problem) for one in found]
 
 
 def test_today_and_the_age_of_rows_are_asked_in_one_limited_session(
