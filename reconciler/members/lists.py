@@ -25,19 +25,26 @@ Key = tuple[IdentifierType, str, str, tuple[FileStamp, ...]]
 class ListColumn:
     """`values` holds the usable ones with their classes, `keys` all that a member may be recognised by.
 
-    `sizes` counts the distinct usable values by class.
+    `sizes` counts the distinct usable values by class. `members` are those that a state may store: none that
+    is erased, if `without_erased`.
     """
 
     values: Path
     keys: Path
     sizes: tuple[tuple[int, int], ...]
     members: SnapshotRef
+    without_erased: bool
     present: int
     invalid: int
 
     @property
     def classes(self) -> frozenset[int]:
         return frozenset(found for found, _ in self.sizes)
+
+    @property
+    def has_all_members(self) -> bool:
+        """Return whether `members` are all that can be in a segment with SHA-256 hashes."""
+        return not self.without_erased and Class.MD5 not in self.classes
 
 
 class Lists:
@@ -93,6 +100,7 @@ class Lists:
             members=self._snapshots.keep(
                 cursor, f"SELECT DISTINCT {DIGEST} AS member FROM {found_usable} {remembered}", Hashing.SHA256
             ),
+            without_erased=bool(remembered),
             present=sum(n for found, _, n, _ in counts if found != Class.EMPTY),
             invalid=sum(n for found, _, n, _ in counts if found >= Class.FLAWED),
         )
@@ -109,8 +117,8 @@ class Lists:
     def members(
         self, cursor: duckdb.DuckDBPyConnection, columns: tuple[ListColumn, ...], hashing: Hashing
     ) -> SnapshotRef:
-        """All members of several columns of one type, in a hashing."""
-        if len(columns) == 1 and hashing is Hashing.SHA256 and Class.MD5 not in columns[0].classes:
+        """All members of several columns of one type, in a hashing, also erased ones."""
+        if hashing is Hashing.SHA256 and len(columns) == 1 and columns[0].has_all_members:
             return columns[0].members
         if (columns, hashing) not in self._members:
             classes = ", ".join(str(int(one)) for one in sql.USABLE[hashing])

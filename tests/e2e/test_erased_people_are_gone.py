@@ -254,3 +254,25 @@ def test_input_is_read_before_the_lock_is_taken(project: Project) -> None:
         project.run("erase", "sandbox", "--yes", code=7, given=EMAIL)
         said = project.run("erase", "sandbox", "--yes", code=3, given="\udcff").said
     assert "line 1 of standard input is not UTF-8" in said
+
+
+def test_a_listed_person_leaves_a_segment_that_another_tool_filled(project: Project) -> None:
+    """The next run completes that: the state held the person until they were removed."""
+    loyal = project.root / "environments" / "sandbox" / "loyal.yaml"
+    with project.emulator() as emulator:
+        [segment] = [one.id for one in emulator.segments() if one.name.startswith("loyal (email")]
+        emulator.describe_by_hand(segment, "by another tool")
+    shutil.rmtree(project.root / ".reconciler" / "state")
+    project.run("erase", "sandbox", "--yes", given=EMAIL)
+    (project.root / "environments" / "sandbox" / "buyers.yaml").unlink()
+    loyal.write_text(loyal.read_text().replace("[email, customer]", "[email]"))
+    (project.root / "data" / "gone.csv").write_text(f"email\n{EMAIL}\nperson3@example.com\n")
+    document = f'kind: Adopt\naddress: email/loyal\nsegmentId: "{segment}"\nbaseline: reuse\n'
+    loyal.with_name("adopt.yaml").write_text(document)
+    project.run("apply", "sandbox", "--yes")
+    assert "`reconciler erase sandbox --yes` resumes it" in project.run("plan", "sandbox").said
+    project.run("apply", "sandbox", "--yes")
+    with project.emulator() as emulator:
+        assert DIGEST.hex() not in emulator.members(segment)
+    assert files_with(project) == []
+    assert "is not complete" not in project.run("plan", "sandbox").said

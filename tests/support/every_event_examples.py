@@ -271,8 +271,26 @@ def uncertain_members_beyond_the_size_of_a_segment_can_be_let_pass() -> None:
     ends_well(history)
 
 
+def an_erased_person_on_a_list_leaves_an_adopted_segment_and_the_state() -> None:
+    """Another tool sent them, and their removal gets no answer."""
+    history = EveryEvent()
+    history.begin([("declare", ONE, ONE_PERSON)], size=1, run=True)
+    history.erase(ONE_PERSON)
+    history.run_in_trouble(
+        [
+            ("hand_over", TWO, Baseline.REUSE, ONE_PERSON, ""),
+            ("deliver", 1, "legal.csv", frozenset({"p0", "p1", "p2"}), 0),
+        ],
+        [("remove", 0, "lost-before")],
+        [],
+    )
+    assert history.world.store.saved_erasures.is_pending
+    ends_well(history)
+
+
 EXAMPLES: tuple[Callable[[], None], ...] = (
     an_erased_person_does_not_come_back,
+    an_erased_person_on_a_list_leaves_an_adopted_segment_and_the_state,
     an_erasure_is_not_complete_while_access_is_lost,
     a_file_with_erased_members_is_not_assumed,
     *(partial(a_segment_of_another_tool_is_adopted, baseline) for baseline in Baseline),

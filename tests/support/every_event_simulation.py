@@ -414,6 +414,7 @@ class EveryEvent(LiveAndEnd, Adopts, ListHistories):
         self.world.repair = RepairMode.AUTO
         self._complete_the_erasure()
         super().teardown()
+        self._complete_the_erasure()
         self._erased_are_gone()
         self._each_tag_names_its_address()
 

@@ -47,6 +47,7 @@ from reconciler.core.plan.planner import create_plan
 from reconciler.core.plan.teardown import create_teardown
 from reconciler.core.ports import StateReader, StateWriter
 from reconciler.core.state.ownership_tag import tag, with_tag
+from reconciler.operations.erase_again import request_again
 from reconciler.operations.erase_people import ErasurePlan, ErasureResult, carry_out, places
 from reconciler.operations.observe import LoadedState, observe
 from reconciler.operations.observe_teardown import observe_teardown
@@ -341,6 +342,7 @@ class InMemoryEnvironment:
             self.on_plan(planned)
             if self.deadline:
                 planned = before_deadline(planned, self.batch_size, self.deadline)
+            request_again(planned, self._observed, state, self.engine, self.clock.now())
             report = self._applied(planned, state)
             if report.stopped is None:
                 declared, found = self.desired().segments, self._observed.records

@@ -44,6 +44,7 @@ from reconciler.core.plan.model import Deadline, Plan
 from reconciler.core.ports import StateWriter
 from reconciler.core.series import PointKind, SeriesRun
 from reconciler.core.telemetry import Telemetry
+from reconciler.operations.erase_again import request_again
 from reconciler.operations.store_points import store_points
 from reconciler.render.document.apply_report import ApplyReport, apply_report
 from reconciler.render.document.model import DocumentType, with_error
@@ -159,6 +160,7 @@ def _carry_out(work: ApplyRun, planned: PlanResult, admin_approved: frozenset[Ad
         telemetry=space.telemetry,
     )
     work.page.outcome = partial(_report, work, ROUNDED, planned.plan.deadline)
+    request_again(planned.plan, planned.observed, work.state, planned.engine, space.clock.now())
     run_jobs = run_concurrently(work.asked, partial(_stuck, run, work.page, work.asked, space.telemetry))
     run.events.emit(apply_started(planned.plan, tools.api, space.clock.now()))
     with work.shown.progress:
