@@ -37,15 +37,33 @@ def list_refusals(spec: SegmentSpec, changes: Sequence[ListChange], today: date)
 
     `today` is the day from which an advised override counts.
     """
-    where, lists = str(spec.address), [change.now for change in changes if change.now]
-    usable = {one.place for one in lists if one.members}
-    for place in dict.fromkeys(one.place for one in lists if one.place not in usable):
-        yield _without_members(where, [one for one in lists if one.place == place])
-    for change in changes:
-        if change.now and change.now.place in usable:
-            yield from _beyond_limits(spec, change, change.now, today)
+    lists = [change.now for change in changes if change.now]
+    yield from _empty(spec, lists)
+    for change, now in _usable(changes):
+        yield from _of_list(spec, change, now, today)
+        yield from _of_source(spec, change, now, today)
     if not spec.exempt:
         yield from _unmatched(spec, lists)
+
+
+def refusals_of_lists(spec: SegmentSpec, changes: Sequence[ListChange], today: date) -> Iterator[Finding]:
+    """Yield what is wrong with the lists of an address whose source can't be read: they remove nobody."""
+    yield from _empty(spec, [change.now for change in changes if change.now])
+    for change, now in _usable(changes):
+        yield from _of_list(spec, change, now, today)
+
+
+def _empty(spec: SegmentSpec, lists: Sequence[ReadList]) -> Iterator[Finding]:
+    usable = {one.place for one in lists if one.members}
+    for place in dict.fromkeys(one.place for one in lists if one.place not in usable):
+        yield _without_members(str(spec.address), [one for one in lists if one.place == place])
+
+
+def _usable(changes: Sequence[ListChange]) -> Iterator[tuple[ListChange, ReadList]]:
+    usable = {change.now.place for change in changes if change.now and change.now.members}
+    for change in changes:
+        if change.now and change.now.place in usable:
+            yield change, change.now
 
 
 def shrink_limit(spec: SegmentSpec, one: ReadList) -> float:
@@ -102,11 +120,6 @@ def _without_members(where: str, columns: Sequence[ReadList]) -> Finding:
             "no plan sends them",
         )
     return Finding(where, f"{called(one)} holds no usable identifier", _deliver(one))
-
-
-def _beyond_limits(spec: SegmentSpec, change: ListChange, now: ReadList, today: date) -> Iterator[Finding]:
-    yield from _of_list(spec, change, now, today)
-    yield from _of_source(spec, change, now, today)
 
 
 def _of_list(spec: SegmentSpec, change: ListChange, now: ReadList, today: date) -> Iterator[Finding]:

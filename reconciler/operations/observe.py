@@ -118,6 +118,7 @@ def observe(
         unread=read.unread | adopted.unread,
         departures=leaving.all(specs, forgotten.values(), resources),
         lists=lists,
+        lists_alone=leaving.lists_alone(specs, resources),
         records=read.records,
         reused=read.reused,
         emptyings=emptyings(engine, [resources[at] for at in removed], present),

@@ -6,7 +6,7 @@ from datetime import date
 
 from reconciler.core.list_refusals import list_refusals, untrusted
 from reconciler.core.lists import AppliedLists, ListChange, compared
-from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, SnapshotRef, TargetMembers
+from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, ReadList, SnapshotRef, TargetMembers
 from reconciler.core.model import Address, Exclusion, SegmentSpec
 from reconciler.core.plan.observed import Departure, MemberDiff
 from reconciler.core.ports import MemberEngine
@@ -45,6 +45,14 @@ class Departures:
         managed = {one.address: tuple(self._of_managed(one, resources)) for one in specs}
         others = {one.address: tuple(self._of_forgotten(one, resources)) for one in forgotten}
         return {address: found for address, found in (managed | others).items() if found}
+
+    def lists_alone(
+        self, specs: Iterable[SegmentSpec], resources: Mapping[Address, ResourceState]
+    ) -> dict[Address, tuple[ListChange, ...]]:
+        """Return the readable lists of addresses whose sources can't be read, without what they match."""
+        unread = [one for one in specs if one.address not in self.targets]
+        own = {one.address: resources[one.address].lists for one in unread if one.address in resources}
+        return {one.address: self._alone(one, own.get(one.address, ())) for one in unread}
 
     def _of_managed(
         self, spec: SegmentSpec, resources: Mapping[Address, ResourceState]
@@ -108,6 +116,16 @@ class Departures:
     ) -> list[SnapshotRef]:
         kind = (holding.key.identifier_type, holding.key.hashing)
         read = self.engine.listed(declared, [kind])[kind]
-        changes = compared(spec.address, [one for one, _ in read], own, self.known, self.engine.missing)
-        refused = untrusted(spec, changes, self.today)
+        refused = untrusted(spec, self._compared(spec, read, own), self.today)
         return [members for one, members in read if one.place not in refused]
+
+    def _alone(self, spec: SegmentSpec, own: Sequence[AppliedList]) -> tuple[ListChange, ...]:
+        audience, kind = spec.audience, (spec.key.identifier_type, spec.key.hashing)
+        declared = (*audience.suppression_lists, *audience.exclusion_lists)
+        return self._compared(spec, self.engine.listed(declared, [kind])[kind], own)
+
+    def _compared(
+        self, spec: SegmentSpec, read: Iterable[tuple[ReadList, SnapshotRef]], own: Sequence[AppliedList]
+    ) -> tuple[ListChange, ...]:
+        now = [one for one, _ in read]
+        return compared(spec.address, now, own, self.known, self.engine.missing)

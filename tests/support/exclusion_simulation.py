@@ -352,17 +352,9 @@ class ListHistories(Simulation):
             known.append(now)
 
     def _must_lose_suppressed(self, address: Address) -> bool:
-        """A list that can't be trusted removes nobody; the plan names its address, if its source is read."""
+        """A list that can't be trusted removes nobody; the plan names its address."""
         usable = address in self.world.wishes and self._delivered(address) is not None
-        moved = [one for one in self._resources() if self._called(one.address) == address]
-        audiences = {
-            address.audience,
-            *(at.audience for one in moved for at in (one.address, *one.moved_from)),
-        }
-        ever = frozenset[str]().union(*(self.ever_suppressed.get(one, frozenset()) for one in audiences))
-        lost = bool(ever - self.world.named(address.audience))
-        unknown = lost and address.audience in self.world.broken
-        return usable and not unknown and address not in self.unsafe
+        return usable and address not in self.unsafe
 
     def _cannot_be_read(self, address: Address) -> bool:
         unusable = address in self.world.wishes and self._delivered(address) is None
@@ -493,6 +485,18 @@ def a_suppression_list_that_is_cut_readmits_no_member(cut: Callable[[ListHistori
     life.teardown()
 
 
+def a_list_that_is_cut_is_named_beside_an_unreadable_source() -> None:
+    """Somebody else opts out meanwhile. A list that can't be trusted removes nobody."""
+    life = ListHistories()
+    life.begin([("declare", ADDRESSES[0], frozenset(CUSTOMERS))], size=1, run=False)
+    life.deliver_suppression(frozenset({"stranger 0", "stranger 1", "p0"}), 0)
+    life.run_in_peace([])
+    life.deliver_suppression(frozenset({"p0", "p1"}), 0)
+    life.rename_the_column(0)
+    life.run_in_peace([])
+    life.teardown()
+
+
 def _loses_two(life: ListHistories) -> None:
     life.opt_in("p0")
     life.opt_in("p1")
@@ -510,6 +514,7 @@ _REKEYED = (KINDS[1], "1001", "7")
 
 EXAMPLES = (
     opt_outs_leave_forgotten_and_retired_segments,
+    a_list_that_is_cut_is_named_beside_an_unreadable_source,
     partial(a_suppression_list_that_is_cut_readmits_no_member, _loses_two),
     partial(a_suppression_list_that_is_cut_readmits_no_member, _names_others),
     partial(a_suppression_list_that_is_cut_readmits_no_member, _comes_unusable),

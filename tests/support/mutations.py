@@ -606,6 +606,7 @@ LISTS = (
     Mutant(LISTED, "whom it excluded is compared", ((list_refusals, "_releases", gives(False)),)),
     Mutant(LISTED, "a column that is emptied blocks", ((list_refusals, "_empties", gives(False)),)),
     Mutant(LISTED, "a column that can't be used blocks", ((list_refusals, "_is_unmatchable", gives(False)),)),
+    Mutant(LISTED, "it is named beside a source", ((planner, "refusals_of_lists", gives(())),)),
     Mutant(LISTED, "one excluded row excludes the others", ((members, "kept", row_by_row),)),
     Mutant(OPTED_OUT, "forgotten segments too", ((planner, "forgotten_specs", gives({})),)),
     Mutant(OPTED_OUT, "retired segments too", ((Removal, "beside", beside_nothing),)),

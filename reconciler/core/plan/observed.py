@@ -66,14 +66,14 @@ class ObservedState:
     """The inputs of the planner, read once. `segments` are keyed by account ID, `statistics` by segment ID.
 
     `statistics` are those to compare with acknowledged counts. `unread`: findings about the sources of
-    addresses without a target. `lists` are the lists of each address, compared with those last
-    applied. `records` are the readings of sources that a later run may rely on, by audience. `reused` are the
-    audiences whose sources were not read again, and when they were read. `emptyings` are the members to
-    remove from each segment of removed addresses, `users` the audiences built on those that are to be
-    deleted, both by segment ID. `resources` are as after all moves, of which `origins` and `conflicts` state
-    the old addresses by new one. `superseded` are old addresses whose move was interrupted, with the new
-    ones. `adopted` are the first resource states of segments that this plan adopts, and `not_adoptable` why
-    it does not adopt others.
+    addresses without a target. `lists` are the lists of each address with a target, compared with those last
+    applied, and `lists_alone` those of each other address. `records` are the readings of sources that a later
+    run may rely on, by audience. `reused` are the audiences whose sources were not read again, and when they
+    were read. `emptyings` are the members to remove from each segment of removed addresses, `users` the
+    audiences built on those that are to be deleted, both by segment ID. `resources` are as after all moves,
+    of which `origins` and `conflicts` state the old addresses by new one. `superseded` are old addresses
+    whose move was interrupted, with the new ones. `adopted` are the first resource states of segments that
+    this plan adopts, and `not_adoptable` why it does not adopt others.
     """
 
     head: StateHead | None
@@ -87,6 +87,7 @@ class ObservedState:
     unread: Mapping[Address, tuple[Finding, ...]] = field(default_factory=dict)
     departures: Mapping[Address, tuple[Departure, ...]] = field(default_factory=dict)
     lists: Mapping[Address, tuple[ListChange, ...]] = field(default_factory=dict)
+    lists_alone: Mapping[Address, tuple[ListChange, ...]] = field(default_factory=dict)
     records: Mapping[str, ReadRecord] = field(default_factory=dict)
     reused: Mapping[str, datetime] = field(default_factory=dict)
     emptyings: Mapping[str, MemberDiff] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from reconciler.core.definition import redefined
 from reconciler.core.desired_state import DesiredState
 from reconciler.core.errors import Finding
-from reconciler.core.list_refusals import list_refusals
+from reconciler.core.list_refusals import list_refusals, refusals_of_lists
 from reconciler.core.model import Address, SegmentSpec
 from reconciler.core.ownership import lost_state
 from reconciler.core.plan.address_context import AddressContext, assigned_name
@@ -76,7 +76,7 @@ def create_plan(desired: DesiredState, observed: ObservedState, only: Container[
     alone = (
         *(one for one in ended if isinstance(one, Blocked)),
         *_unmoved(specs, desired, observed),
-        *_unsafe_lists(read, observed),
+        *_unsafe_lists(specs.values(), observed),
         *_unless(paused, _blocked_alone(decided, wanted, read, observed)),
         *_unless(paused, unproved(wanted, desired, observed)),
         *too_many(removals_beside((*wanted, *ending), removed), today),
@@ -305,8 +305,12 @@ def _stopped_feeds(unchanged: Iterable[SegmentSpec], observed: ObservedState) ->
 def _unsafe_lists(specs: Iterable[SegmentSpec], observed: ObservedState) -> Iterator[Blocked]:
     """Yield unsafe lists, of unchanged addresses too: an excluded member may be in the source tomorrow."""
     for spec in specs:
-        for finding in list_refusals(spec, observed.lists.get(spec.address, ()), observed.now.date()):
-            yield Blocked(spec.address, finding, Cause.SOURCE)
+        at, today = spec.address, observed.now.date()
+        if at in observed.targets:
+            refusals = list_refusals(spec, observed.lists.get(at, ()), today)
+        else:
+            refusals = refusals_of_lists(spec, observed.lists_alone.get(at, ()), today)
+        yield from (Blocked(at, one, Cause.SOURCE) for one in refusals)
 
 
 def _question(change: SegmentChange, observed: ObservedState) -> GuardInput:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.in_memory_environment import DesiredSegment, InMemoryEnvironment
 
-from reconciler.core.list_refusals import list_refusals, untrusted
+from reconciler.core.list_refusals import list_refusals, refusals_of_lists, untrusted
 from reconciler.core.lists import AppliedLists, ListChange, Missing, compared
 from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, ListMatches, ReadList, SnapshotRef
 from reconciler.core.model import (
@@ -344,6 +344,19 @@ def test_lists_that_are_themselves_refused_are_not_trusted() -> None:
     gone = ListChange(before("e.csv", "x"), None, 0)
     places = untrusted(SPEC, [cut, empty, unusable, whole, gone], NOON.date())
     assert sorted(one.line for one in places) == [1, 2, 3]
+
+
+def test_lists_are_refused_alone_where_the_source_can_not_be_read() -> None:
+    """What they match there is not known."""
+    cut = ListChange(before("a.csv", "x"), now("a.csv", "n", line=1), 300)
+    empty = ListChange(None, now("b.csv", "", 0, line=2), 0)
+    whole = ListChange(found(before("d.csv", "x"), "in"), found(now("d.csv", "x"), "in", empty=900), 0)
+    assert len(problems(cut, empty, whole)) == 3
+    said = [one.problem for one in refusals_of_lists(SPEC, [cut, empty, whole], NOON.date())]
+    assert said == [
+        "the exclusion list b.csv holds no usable identifier",
+        problems(cut)[0],
+    ]
 
 
 # ---- what is said, and what is left alone
