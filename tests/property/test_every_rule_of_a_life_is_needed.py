@@ -16,7 +16,7 @@ from support.mutations import Mutant, asked, gives
 from reconciler.apply import run
 from reconciler.apply.recorder import StateRecorder
 from reconciler.core.members import EMPTY_SNAPSHOT, TargetMembers
-from reconciler.core.plan import address_planner, planner
+from reconciler.core.plan import address_planner, decisions, planner
 from reconciler.core.plan.changes import Delete
 from reconciler.core.plan.teardown import TeardownContext
 from reconciler.operations import adopt_segments, erase_people, observe
@@ -118,7 +118,7 @@ MUTANTS = [
     Mutant(
         "a moved segment is ours",
         "the tag of an old address is foreign",
-        ((planner, "_former", gives(())),),
+        ((decisions, "earlier_tags", gives(())), (planner, "earlier_tags", gives(()))),
     ),
     Mutant(
         "a move waits for its change",

@@ -24,7 +24,7 @@ from reconciler.core.approval import members_only as refresh
 from reconciler.core.approval.model import largest
 from reconciler.core.errors import OutcomeUnknownError, RejectedError
 from reconciler.core.plan import address_planner as standing
-from reconciler.core.plan import lost_access, planner, suppressed_removals
+from reconciler.core.plan import blocked_alone, decisions, lost_access, planner, suppressed_removals
 from reconciler.core.plan.changes import Forget, Removal, Update, address_of
 from reconciler.core.plan.names import Settled
 from reconciler.core.plan.steps import PromoteReplacement
@@ -512,13 +512,13 @@ MUTANTS = (
     Mutant(LATE, "a batch counts from when it leaves", ((resource, "is_late", gives(False)),)),
     Mutant(LATE, "a rename counts from when it leaves", ((updates._Announced, "leaving", gives(None)),)),
     Mutant(LATE, "a create counts from when it leaves", ((creates, "_leaving", gives(None)),)),
-    Mutant(LATE, "names that may still be taken are reserved", ((planner, "reserved_names", gives({})),)),
+    Mutant(LATE, "names that may still be taken are reserved", ((decisions, "reserved_names", gives({})),)),
     Mutant(CREATES, "written down first", ((MemoryWriter, "write", intents_stay_in_memory),)),
     Mutant(
         CREATES,
         "looked up",
         (
-            (planner, "match_unconfirmed", gives({})),
+            (decisions, "match_unconfirmed", gives({})),
             (creates, "_listed", gives(())),
         ),
     ),
@@ -532,7 +532,7 @@ MUTANTS = (
         CREATES,
         "adopted only if it is nobody's",
         (
-            (planner, "match_unconfirmed", asked(strips_ids)),
+            (decisions, "match_unconfirmed", asked(strips_ids)),
             (StateRecorder, "owns", gives(False)),
         ),
     ),
@@ -555,11 +555,11 @@ MUTANTS = (
     Mutant(GONE, "confirmed by id", ((observe, "_confirmed", lambda _: lambda _a, _r, listed: listed),)),
     Mutant(GONE, "lost access is guarded against", ((planner, "lost_access", gives(())),)),
     Mutant(GONE, "lost access to replacements too", ((lost_access, "_managed", asked(without_successors)),)),
-    Mutant(GONE, "made again", ((planner, "plan_address", then(gone_is_fine)),)),
+    Mutant(GONE, "made again", ((decisions, "plan_address", then(gone_is_fine)),)),
     Mutant(ORDER, "additions before removals", ((MemoryEngine, PHASES, then(removals_first)),)),
     Mutant(ORDER, "suppressed people first", ((MemoryEngine, PHASES, then(nobody_urgent)),)),
     Mutant(ORDER, "newly suppressed people too", ((observe, "_newly_suppressed", gives(False)),)),
-    Mutant(REPLACE, "never in place", ((planner, "plan_address", asked(in_place)),)),
+    Mutant(REPLACE, "never in place", ((decisions, "plan_address", asked(in_place)),)),
     Mutant(REPLACE, "filled before it is named", ((run, "_complete", named_before_filled),)),
     Mutant(REPLACE, "the old one is remembered", ((run, "_promote", then(retires_nothing)),)),
     Mutant("two runs can't write one environment", "the lock", ((MemoryStore, "lock", no_lock),)),
@@ -591,7 +591,7 @@ EVIDENCE = "an approval is completed once resource states show it"
 LISTS = (
     Mutant(LISTED, "a list that shrinks blocks", ((list_refusals, "_shrinks", gives(False)),)),
     Mutant(LISTED, "a list that can't be used blocks", ((list_refusals, "_is_unusable", gives(False)),)),
-    Mutant(LISTED, "an empty list blocks", ((planner, "list_refusals", without("no usable")),)),
+    Mutant(LISTED, "an empty list blocks", ((blocked_alone, "list_refusals", without("no usable")),)),
     Mutant(
         LISTED,
         "who is on it, or was excluded, is compared",
@@ -606,7 +606,7 @@ LISTS = (
     Mutant(LISTED, "whom it excluded is compared", ((list_refusals, "_releases", gives(False)),)),
     Mutant(LISTED, "a column that is emptied blocks", ((list_refusals, "_empties", gives(False)),)),
     Mutant(LISTED, "a column that can't be used blocks", ((list_refusals, "_is_unmatchable", gives(False)),)),
-    Mutant(LISTED, "it is named beside a source", ((planner, "refusals_of_lists", gives(())),)),
+    Mutant(LISTED, "it is named beside a source", ((blocked_alone, "refusals_of_lists", gives(())),)),
     Mutant(LISTED, "one excluded row excludes the others", ((members, "kept", row_by_row),)),
     Mutant(OPTED_OUT, "forgotten segments too", ((planner, "forgotten_specs", gives({})),)),
     Mutant(OPTED_OUT, "retired segments too", ((Removal, "beside", beside_nothing),)),

@@ -99,6 +99,11 @@ class ObservedState:
     not_adoptable: Mapping[Address, Finding] = field(default_factory=dict)
 
     @property
+    def lineage(self) -> str:
+        """Return the lineage of the state, or "" before the first apply."""
+        return self.head.lineage if self.head else ""
+
+    @property
     def managed(self) -> Mapping[Address, ResourceState]:
         """Return the resource states that the plan is made for: of the state, and of adopted segments."""
         return {**self.resources, **self.adopted}
