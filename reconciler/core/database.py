@@ -20,6 +20,7 @@ class Driver(StrEnum):
     FLIGHTSQL = "flightsql"
     BIGQUERY = "bigquery"
     SNOWFLAKE = "snowflake"
+    DATABRICKS = "databricks"
 
     @property
     def is_a_file(self) -> bool:
@@ -65,7 +66,7 @@ class Login:
     `max_rows` is how many rows a query may return, and `max_bytes` how many bytes it may read; None for any
     number. A `token` stands in for a user and a password. `key` is the key of a service account; without one,
     BigQuery is asked as the account that the machine runs as. `by_key`: the password is a private key. `role`
-    and `warehouse` are Snowflake's.
+    is Snowflake's, and `warehouse` a warehouse of Snowflake or Databricks.
     """
 
     user: str = ""
@@ -85,7 +86,8 @@ class DatabaseConnection:
     """A database of one environment: a `file` below the data root, or a `server`.
 
     `plan_login` may read only what a plan needs; if it is None, `login` is used for plans too. `dialect` is
-    for Flight SQL only; `project`, which pays, and `location` are for BigQuery only.
+    for Flight SQL only; `project`, which pays, and `location` are for BigQuery only. `catalog` is for
+    Databricks only, where the server's database is a schema of it.
     """
 
     name: str
@@ -98,13 +100,14 @@ class DatabaseConnection:
     dialect: Dialect = Dialect.ANSI
     project: str = ""
     location: str = ""
+    catalog: str = ""
 
     @property
     def leads_to(self) -> str:
         """Return what is read, as a definition states it: without logins."""
         if self.server is None:
             return f"{self.driver.value}:{self.file}"
-        path = "/".join(filter(None, (self.project, self.server.database)))
+        path = "/".join(filter(None, (self.project, self.catalog, self.server.database)))
         return f"{self.driver.value}://{self.server.host}:{self.server.port}/{path}"
 
     @property

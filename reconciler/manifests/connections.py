@@ -11,6 +11,7 @@ DEFAULT_PORTS = {
     Driver.MYSQL: 3306,
     Driver.BIGQUERY: 443,
     Driver.SNOWFLAKE: 443,
+    Driver.DATABRICKS: 443,
 }
 BIGQUERY_HOST = "bigquery.googleapis.com"
 
@@ -31,6 +32,7 @@ def connection(document: ManifestDocument) -> DatabaseConnection:
         dialect=Dialect(value.get("dialect", Dialect.ANSI)),
         project=value.get("project", ""),
         location=value.get("location", ""),
+        catalog=value.get("catalog", ""),
     )
 
 
@@ -38,7 +40,7 @@ def _server(value: dict[str, Any], driver: Driver) -> Server:
     return Server(
         host=value.get("host", BIGQUERY_HOST),
         port=int(value["port"] if "port" in value else DEFAULT_PORTS[driver]),
-        database=value.get("dataset", value.get("database", "")),
+        database=value.get("dataset", value.get("schema", value.get("database", ""))),
         tls=TlsMode(value.get("tls", TlsMode.VERIFY_FULL)),
         ca_file=value.get("caFile", ""),
     )
@@ -46,8 +48,8 @@ def _server(value: dict[str, Any], driver: Driver) -> Server:
 
 def _login(value: dict[str, Any], otherwise: Login) -> Login:
     return Login(
-        user=value.get("user", ""),
-        password=value.get("password", value.get("privateKey", "")),
+        user=value.get("user", value.get("clientId", "")),
+        password=value.get("password", value.get("privateKey", value.get("clientSecret", ""))),
         time_limit=duration(value, "timeout") or otherwise.time_limit,
         max_rows=int(value["maxRows"]) if "maxRows" in value else None,
         token=value.get("token", ""),
@@ -55,5 +57,5 @@ def _login(value: dict[str, Any], otherwise: Login) -> Login:
         max_bytes=int(value["maxBytesBilled"]) if "maxBytesBilled" in value else None,
         by_key="privateKey" in value,
         role=value.get("role", ""),
-        warehouse=value.get("warehouse", otherwise.warehouse),
+        warehouse=value.get("warehouse", value.get("warehouseId", otherwise.warehouse)),
     )

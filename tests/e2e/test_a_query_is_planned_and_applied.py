@@ -11,6 +11,9 @@ from support.bigquery import INSTALLED as BIGQUERY
 from support.bigquery import bigquery
 from support.cli import Project
 from support.databases import INSTALLED, PASSWORD, READER, postgresql
+from support.databricks import INSTALLED as DATABRICKS
+from support.databricks import TOKEN as WORKSPACE_TOKEN
+from support.databricks import WAREHOUSE, databricks
 from support.flight_sql_server import TOKEN
 from support.flightsql import INSTALLED as FLIGHT_SQL
 from support.flightsql import flightsql
@@ -207,3 +210,27 @@ def test_bigquery_is_planned_with_a_limit_of_cost_and_applied_without(tmp_path: 
         environ["KEY"] = server.key()
         assert "2 applied" in project.run("apply", "sandbox", "--yes", **environ).said
         assert "BEGIN PRIVATE" not in blocked + refused
+
+
+@pytest.mark.skipif(not DATABRICKS, reason="the extra [databricks] is not installed")
+def test_databricks_is_planned_with_a_token_and_applied_by_a_service_principal(tmp_path: Path) -> None:
+    with databricks() as server:
+        server.admin(
+            "CREATE TABLE customers AS SELECT 'p' || n || '@example.com' AS email, 'c' || n AS id,"
+            " date '2026-11-01' AS day FROM range(20) AS t(n)"
+        )
+        connection = (
+            f"kind: Connection\nname: crm\ndriver: databricks\nhost: localhost\nport: {server.port}\n"
+            f"tls: disable\nwarehouseId: {WAREHOUSE}\nclientId: env:ID\nclientSecret: env:SECRET\n"
+            "plan: {token: env:PLAN_TOKEN, maxRows: 19}\n"
+        )
+        project = made(tmp_path, connection)
+        environ = {"ID": READER, "SECRET": "wrong", "PLAN_TOKEN": WORKSPACE_TOKEN}
+        planned = " ".join(project.run("plan", "sandbox", code=5, **environ).said.split())
+        assert "crm: the query returns more rows than this login may read (limit 19)" in planned
+        refused = " ".join(project.run("apply", "sandbox", "--yes", code=5, **environ).said.split())
+        assert "crm: Databricks refused the service principal (401)" in refused
+        assert not project.writes()
+        environ["SECRET"] = PASSWORD
+        assert "2 applied" in project.run("apply", "sandbox", "--yes", **environ).said
+        assert not [one for one in (PASSWORD, WORKSPACE_TOKEN) if one in planned + refused]

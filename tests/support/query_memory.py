@@ -1,6 +1,6 @@
 """Bring the rows of a query, and print their number and the most memory that a process of it needed, in MB.
 
-python query_memory.py FOLDER DRIVER PORT SQL; a server's login is in `user` and `password`, or in `key`.
+python query_memory.py FOLDER DRIVER PORT SQL; a server's login is in `user` and `password`, `key` or `token`.
 """
 
 import os
@@ -18,9 +18,11 @@ from reconciler.members.queries.tables import AskedQueries, run
 
 if __name__ == "__main__":
     folder, driver, port, sql = Path(sys.argv[1]), Driver(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-    home = "postgres" if driver is Driver.POSTGRESQL else "crm"
+    home = {Driver.POSTGRESQL: "postgres", Driver.DATABRICKS: ""}.get(driver, "crm")
     server = Server("127.0.0.1", port, home, TlsMode.DISABLE) if port else None
-    login = Login(key="key") if driver is Driver.BIGQUERY else Login("user", "password")
+    bearer = Login(token="token", warehouse="0123456789abcdef")
+    logins = {Driver.BIGQUERY: Login(key="key"), Driver.DATABRICKS: bearer}
+    login = logins.get(driver, Login("user", "password"))
     connection = DatabaseConnection(
         "crm", driver, f"crm.{driver.value}", server, login, project="example-project"
     )

@@ -20,6 +20,10 @@ _OF_SNOWFLAKE = (
     *("warehouse", "role", "privateKey"),
     *("plan.warehouse", "plan.role", "plan.privateKey"),
 )
+_OF_DATABRICKS = (
+    *("host", "port", "tls", "plan", "token", "clientId", "clientSecret", "warehouseId", "catalog", "schema"),
+    *("plan.token", "plan.clientId", "plan.clientSecret", "plan.warehouseId"),
+)
 _KEYS: Mapping[Driver, tuple[str, ...]] = {
     Driver.SQLITE: ("file",),
     Driver.DUCKDB: ("file",),
@@ -31,11 +35,15 @@ _KEYS: Mapping[Driver, tuple[str, ...]] = {
         *(one for one in (*_OF_SERVERS, *_OF_DATABASES) if one != "caFile"),
         *_OF_SNOWFLAKE,
     ),
+    Driver.DATABRICKS: _OF_DATABRICKS,
 }
 """The keys that some drivers have, and which have them. All have the others."""
 _SOME = tuple(dict.fromkeys(key for keys in _KEYS.values() for key in keys))
 _LOGINS: tuple[tuple[str, ...], ...] = ((), ("plan",))
 _ENDPOINT = re.compile(r"bigquery([.-][a-z0-9.-]+)?\.googleapis\.com")
+_WORKSPACE = re.compile(
+    r"[a-z0-9.-]+\.(databricks\.com|azuredatabricks\.net|databricks\.us|databricks\.azure\.(us|cn))"
+)
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -53,11 +61,8 @@ def _connection(one: ManifestDocument) -> Iterator[Issue]:
     if driver not in set(Driver):
         return
     yield from _foreign(one, Driver(driver))
-    for login in _LOGINS if driver == Driver.FLIGHTSQL else ():
-        named = [key for key in ("user", "password") if one.value(*login, key) is not None]
-        if named and one.value(*login, "token") is not None:
-            problem = f"`token` and `{named[0]}` are two logins"
-            yield _flaw(one, (*login, "token"), problem, "keep one of the two")
+    if driver == Driver.FLIGHTSQL:
+        yield from _beside_token(one, ("user", "password"))
     mode = one.text_of("tls") or TlsMode.VERIFY_FULL
     if mode != TlsMode.VERIFY_FULL and one.text_of("caFile"):
         problem = f"`caFile` is not used with `tls: {mode}`"
@@ -66,6 +71,8 @@ def _connection(one: ManifestDocument) -> Iterator[Issue]:
         yield from _bigquery(one)
     if driver == Driver.SNOWFLAKE:
         yield from _snowflake(one)
+    if driver == Driver.DATABRICKS:
+        yield from _databricks(one)
     if one.text_of("tls") == TlsMode.DISABLE and one.text_of("host") not in _HERE | {""}:
         problem = "without TLS, the password and the members can be read on the way to this host"
         yield _flaw(one, ("tls",), problem, "write verify-full or require; disable is for localhost")
@@ -103,6 +110,29 @@ def _snowflake(one: ManifestDocument) -> Iterator[Issue]:
     if one.text_of("tls") == TlsMode.REQUIRE:
         problem = "the driver snowflake verifies the certificate of the server"
         yield _flaw(one, ("tls",), problem, "remove it; disable is for localhost")
+
+
+def _databricks(one: ManifestDocument) -> Iterator[Issue]:
+    """A host that is not of Databricks: it would get the token."""
+    yield from _beside_token(one, ("clientId", "clientSecret"))
+    host = one.text_of("host")
+    if host and host not in _HERE and not _WORKSPACE.fullmatch(host.lower()):
+        problem = "this is not the host of a workspace of Databricks, and would get the token"
+        yield _flaw(
+            one, ("host",), problem, "write the host of its URL, such as dbc-a1b2.cloud.databricks.com"
+        )
+    if one.text_of("tls") == TlsMode.REQUIRE:
+        problem = "the driver databricks verifies the certificate of the server"
+        yield _flaw(one, ("tls",), problem, "remove it; disable is for localhost")
+
+
+def _beside_token(one: ManifestDocument, keys: tuple[str, ...]) -> Iterator[Issue]:
+    """Two logins in place of one."""
+    for login in _LOGINS:
+        named = [key for key in keys if one.value(*login, key) is not None]
+        if named and one.value(*login, "token") is not None:
+            problem = f"`token` and `{named[0]}` are two logins"
+            yield _flaw(one, (*login, "token"), problem, "keep one of the two")
 
 
 def _source(inventory: ManifestIndex, audience: ManifestDocument) -> Iterator[Issue]:

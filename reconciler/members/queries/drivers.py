@@ -109,6 +109,13 @@ def _snowflake(one: Opening) -> Session:
     return SnowflakeSession(one.server(), one.login, one.account(), one.limits)
 
 
+def _databricks(one: Opening) -> Session:
+    from reconciler.members.queries.databricks import DatabricksSession
+
+    server = one.server()
+    return DatabricksSession(one.connection, server, one.login.warehouse, one.account(), one.limits)
+
+
 _ADBC = ("sqlglot", "adbc_driver_manager")
 KINDS: Mapping[Driver, Kind] = {
     Driver.SQLITE: Kind("sqlite", (*_ADBC, "adbc_driver_sqlite"), _sqlite),
@@ -135,6 +142,7 @@ KINDS: Mapping[Driver, Kind] = {
         _snowflake,
         sessions_only_read=False,
     ),
+    Driver.DATABRICKS: Kind("databricks", ("sqlglot", "pyarrow"), _databricks, sessions_only_read=False),
 }
 
 

@@ -85,12 +85,40 @@ class QueryProblem(Enum):
         "this login can't read results",
         "grant roles/bigquery.readSessionUser on the project of the connection",
     )
+    TOKEN = (
+        "Databricks refused the token",
+        "check `token` of the connection; a token ends, and belongs to one workspace",
+    )
+    PRINCIPAL = (
+        "Databricks refused the service principal",
+        "check `clientId` and `clientSecret` of the connection; a secret ends",
+    )
+    SQL_WAREHOUSE = (
+        "the SQL warehouse does not exist, or this login may not use it",
+        "check `warehouseId` of the connection, and grant CAN USE on the warehouse",
+    )
+    NO_FILES = (
+        "the SQL warehouse refused how its results are asked for: as files of Arrow",
+        "check `warehouseId` of the connection; a real-time warehouse may have no such results",
+    )
+    NOT_A_WORKSPACE = (
+        "this host does not answer as a workspace of Databricks does",
+        "check `host` of the connection; redirects are not followed",
+    )
+    CERTIFICATE = (
+        "the certificate of the server can't be verified",
+        "check `host` of the connection; SSL_CERT_FILE names other authorities",
+    )
+    OPEN_ADDRESS = (
+        "the workspace names an address without TLS for the rows, which were not read",
+        "check `host` of the connection: Databricks names addresses with TLS only",
+    )
     COST = (
         "the query reads more bytes than this login may",
         "select fewer columns or partitions, or raise `plan.maxBytesBilled` of the connection",
     )
     RESULT = (
-        "the result is larger than BigQuery returns",
+        "the result is larger than the database returns",
         "select fewer rows or columns",
     )
     RESOURCES = (

@@ -276,6 +276,66 @@ def test_a_connection_to_snowflake_is_refused_if(tmp_path: Path, line: str, inst
     assert said in "".join(refused(tmp_path, SNOWFLAKE.replace(line, instead)))
 
 
+DATABRICKS = """\
+kind: Connection
+name: warehouse
+driver: databricks
+host: dbc-a1b2c3d4-e5f6.cloud.databricks.com
+warehouseId: 0123456789abcdef
+catalog: crm
+schema: public
+clientId: env:DB_ID
+clientSecret: env:DB_SECRET
+plan: {token: env:PLAN_TOKEN, maxRows: 1000}
+"""
+
+
+def test_a_connection_to_databricks_arrives(tmp_path: Path) -> None:
+    made(tmp_path, DATABRICKS)
+    desired = load(tmp_path, "sandbox")
+    [connection] = desired.connections
+    host = "dbc-a1b2c3d4-e5f6.cloud.databricks.com"
+    assert connection.server == Server(host, 443, "public", TlsMode.VERIFY_FULL)
+    assert connection.login == Login("env:DB_ID", "env:DB_SECRET", warehouse="0123456789abcdef")
+    assert connection.plan_login == Login(token="env:PLAN_TOKEN", max_rows=1000, warehouse="0123456789abcdef")
+    [source] = [one.source.query for one in desired.audiences if one.source.query]
+    assert source.leads_to == f"databricks://{host}:443/crm/public"
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "said"),
+    [
+        ("warehouseId: 0123456789abcdef\n", "", "`warehouseId` is missing"),
+        ("warehouseId: 0123456789abcdef\n", "warehouseId: /sql/1.0/a\n", "the end of its HTTP path"),
+        ("clientSecret: env:DB_SECRET\n", "", "`clientSecret` is missing"),
+        ("clientSecret: env:DB_SECRET\n", "clientSecret: dose1234\n", "refer to the secret"),
+        ("clientId:", "token: env:T\nclientId:", "`token` and `clientId` are two logins"),
+        ("plan: {", "plan: {clientId: env:I, ", "`token` and `clientId` are two logins"),
+        ("token: env:PLAN_TOKEN, ", "", "`clientId` is missing from `plan`"),
+        ("catalog: crm\n", "catalog: crm.public\n", "without dots or quotes"),
+        ("catalog: crm\n", "database: crm\n", "the driver databricks has no `database`"),
+        ("catalog: crm\n", "caFile: ca.pem\n", "the driver databricks has no `caFile`"),
+        ("catalog: crm\n", "tls: require\n", "verifies the certificate of the server"),
+        ("catalog: crm\n", "tls: disable\n", "without TLS"),
+        ("cloud.databricks.com", "cloud.databricks.com.example.com", "and would get the token"),
+        ("dbc-a1b2c3d4-e5f6.cloud.databricks.com", "evildatabricks.com", "and would get the token"),
+        ("databricks\nhost", "snowflake\nhost", "the driver snowflake has no `catalog`"),
+    ],
+)
+def test_a_connection_to_databricks_is_refused_if(tmp_path: Path, line: str, instead: str, said: str) -> None:
+    assert said in "".join(refused(tmp_path, DATABRICKS.replace(line, instead, 1)))
+
+
+@pytest.mark.parametrize(
+    "host", ["adb-1234567890123456.7.azuredatabricks.net", "acme.gcp.databricks.com", "localhost"]
+)
+def test_databricks_has_hosts_in_each_cloud(tmp_path: Path, host: str) -> None:
+    made(tmp_path, DATABRICKS.replace("dbc-a1b2c3d4-e5f6.cloud.databricks.com", host))
+    [connection] = load(tmp_path, "sandbox").connections
+    assert connection.server
+    assert connection.server.host == host
+
+
 def test_localhost_needs_no_tls(tmp_path: Path) -> None:
     made(tmp_path, WAREHOUSE.replace("host: db.example.com", "host: localhost\ntls: disable"))
     [connection] = load(tmp_path, "sandbox").connections

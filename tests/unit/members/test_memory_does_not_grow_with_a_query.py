@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support import bigquery as bigquery_server
+from support import databricks as databricks_server
 from support import flightsql as flightsql_server
 from support import mariadb as mariadb_server
 from support import query_memory
@@ -25,6 +26,7 @@ NUMBERS = {
     "postgresql": "SELECT {items} FROM generate_series(1, {rows}) AS t(n)",
     "flightsql": "SELECT {items} FROM range(1, {rows} + 1) AS t(n)",
     "bigquery": "SELECT {items} FROM UNNEST(GENERATE_ARRAY(1, {rows})) AS n",
+    "databricks": "SELECT {items} FROM range(1, {rows} + 1) AS t(n)",
     "mysql": "SELECT {items} FROM (SELECT seq AS n FROM seq_1_to_{rows}) AS t",
 }
 JOINED = {"mysql": "concat('person', n, '@a-rather-long-domain.example.com') AS email, n AS id"}
@@ -35,7 +37,8 @@ SCRIPT = Path(query_memory.__file__)
 def peak(folder: Path, driver: str, port: int, rows: int, key: str = "") -> int:
     """Return the most memory of a process that brings so many rows, in megabytes."""
     sql = NUMBERS[driver].format(rows=rows, items=JOINED.get(driver, ITEMS))
-    environ: Mapping[str, str] = os.environ | {"user": READER, "password": PASSWORD, "key": key}
+    known = {"user": READER, "password": PASSWORD, "key": key, "token": databricks_server.TOKEN}
+    environ: Mapping[str, str] = os.environ | known
     words = [sys.executable, str(SCRIPT), str(folder), driver, str(port), sql]
     done = subprocess.run(words, env=environ, capture_output=True, text=True, check=True)
     brought, megabytes = map(int, done.stdout.split())
@@ -84,3 +87,9 @@ def test_of_bigquery(tmp_path: Path) -> None:
     """Google's clients are in a process of its own, whose memory counts too."""
     with bigquery_server.bigquery() as server:
         compared(tmp_path, "bigquery", server.port, server.key())
+
+
+@pytest.mark.skipif(not databricks_server.INSTALLED, reason="the extra [databricks] is not installed")
+def test_of_databricks(tmp_path: Path) -> None:
+    with databricks_server.databricks() as server:
+        compared(tmp_path, "databricks", server.port)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support import bigquery as bigquery_server
 from support import databases as files
+from support import databricks as databricks_server
 from support import flightsql as flightsql_server
 from support import mariadb as mariadb_server
 from support import roapi as roapi_server
@@ -44,6 +45,7 @@ SERVERS = {
     "roapi": (roapi_server.INSTALLED, roapi_server.roapi),
     "bigquery": (bigquery_server.INSTALLED, bigquery_server.bigquery),
     "a double of Snowflake": (True, snowflake),
+    "a double of Databricks": (databricks_server.INSTALLED, databricks_server.databricks),
 }
 
 
