@@ -44,16 +44,17 @@ def notes(inventory: ManifestIndex, files: Sequence[str]) -> Iterator[str]:
 
 
 def _text(root: Path, file: str, document: ManifestDocument) -> str | Issue:
+    named = redacted_path(file)
     if _leads_away(root, document.file, file):
         remedy = "put the file itself there: promotion carries no links"
-        return _unread(document, "a link is on the way to this file", remedy)
+        return _unread(document, f"a link is on the way to {named}", remedy)
     try:
         data = _regular(root / file)
     except FileNotFoundError:
         remedy = "create it, or correct the path, which begins at the folder of this manifest"
-        return _unread(document, "there is no such file", remedy)
+        return _unread(document, f"there is no file {named}", remedy)
     except OSError:
-        return _unread(document, "the file can't be read", "check that it is a file, and its permissions")
+        return _unread(document, f"{named} can't be read", "check that it is a file, and its permissions")
     return decode_sql(data, file)
 
 

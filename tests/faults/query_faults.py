@@ -65,7 +65,7 @@ QUERIES = Group(
             "the file of a query is missing",
             in_a_file(None),
             INVALID,
-            "there is no such file",
+            "there is no file environments/sandbox/buyers.sql",
             "create it, or correct the path, which begins at the folder of this manifest",
         ),
         Case(

@@ -104,31 +104,31 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes, said:
 
 def is_gone(file: Path) -> str:
     file.unlink()
-    return "there is no such file"
+    return f"there is no file {FILE}"
 
 
 def is_a_folder(file: Path) -> str:
     file.unlink()
     file.mkdir()
-    return "the file can't be read"
+    return f"{FILE} can't be read"
 
 
 def is_a_pipe(file: Path) -> str:
     file.unlink()
     os.mkfifo(file)
-    return "the file can't be read"
+    return f"{FILE} can't be read"
 
 
 def is_a_device(file: Path) -> str:
     file.unlink()
     file.symlink_to("/dev/zero")
-    return "a link is on the way to this file"
+    return f"a link is on the way to {FILE}"
 
 
 def is_a_link(file: Path) -> str:
     file.rename(file.with_name("other.sql"))
     file.symlink_to("other.sql")
-    return "a link is on the way to this file"
+    return f"a link is on the way to {FILE}"
 
 
 @pytest.mark.parametrize("change", [is_gone, is_a_folder, is_a_pipe, is_a_device, is_a_link])
@@ -144,7 +144,8 @@ def test_a_folder_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "lapsed.sql").write_text(SQL)
     (project.folder / "audiences" / "sql").symlink_to(tmp_path / "elsewhere")
-    assert "a link is on the way to this file" in refused(tmp_path)[0]
+    said = "a link is on the way to environments/sandbox/audiences/sql/lapsed.sql"
+    assert said in refused(tmp_path)[0]
 
 
 @pytest.mark.parametrize(
