@@ -94,25 +94,30 @@ def apply(
 def _carry_out(plan: Plan, tools: ApplyContext, ledger: StateRecorder, run_jobs: RunJobs) -> None:
     sending: list[SegmentChange] = []
     emptying: list[Teardown] = []
+    leaving = {one.spec.address: one for one in plan.removals}
+    jobs: list[tuple[str, Job]] = []
     for origin, address in plan.superseded.items():
         ledger.drop_superseded(origin, address)
     for change in plan.changes:
         match change:
             case Forget():
-                _forget(tools, ledger, change)
+                if removal := leaving.pop(change.address, None):
+                    jobs.append((removal.spec.credential, _forgetting(tools, ledger, change, removal)))
+                else:
+                    _forget(tools, ledger, change)
             case Empty() | Delete():
                 emptying.append(change)
             case _:
                 sending.append(change)
     run_setup(tools, ledger, sending, run_jobs)
     standing = [change for change in sending if change.spec.address not in ledger.ended]
+    leaving |= {at: one for at in ledger.ended if (one := _despite_setup(plan.suppressed.get(at)))}
     # Suppressed members first, then the shortest transfers, or the best order before a deadline.
     ordered = plan.deadline.order if plan.deadline else ()
     places = {address: place for place, address in enumerate(ordered)}
     standing.sort(key=partial(_urgency, places))
-    leaving = {one.spec.address: one for one in plan.removals}
-    beside = {one.spec.address: leaving.pop(one.spec.address, None) for one in sending}
-    jobs = [(one.spec.credential, _leaving(tools, ledger, one)) for one in leaving.values()]
+    beside = {one.spec.address: leaving.pop(one.spec.address, None) for one in standing}
+    jobs += [(one.spec.credential, _leaving(tools, ledger, one)) for one in leaving.values()]
     jobs += [(one.spec.credential, _job(tools, ledger, one, beside[one.spec.address])) for one in standing]
     jobs += [(one.emptying.credential, _emptying(tools, ledger, one)) for one in emptying]
     groups = by_credential(jobs)
@@ -124,6 +129,14 @@ def _carry_out(plan: Plan, tools: ApplyContext, ledger: StateRecorder, run_jobs:
     delete_segments(tools, ledger, [one for one in emptying if isinstance(one, Delete)])
 
 
+def _despite_setup(removal: Removal | None) -> Removal | None:
+    """Return all removals of an address whose setup failed, but from a replacement: it may be another one."""
+    if removal is None:
+        return None
+    standing = tuple(one for one in removal.departures if one.slot != "replacement")
+    return replace(removal, departures=standing) if standing else None
+
+
 def _departing(removal: Removal) -> Iterator[int]:
     return (departure.urgent.count for departure in removal.departures)
 
@@ -131,6 +144,16 @@ def _departing(removal: Removal) -> Iterator[int]:
 def _leaving(tools: ApplyContext, ledger: StateRecorder, removal: Removal) -> Job:
     """Remove suppressed members. Nothing else is sent: only a failed removal is an outcome."""
     return _with_outcome(tools, ledger, removal.spec.address, partial(_remove, tools, ledger, removal))
+
+
+def _forgetting(tools: ApplyContext, ledger: StateRecorder, change: Forget, removal: Removal) -> Job:
+    """Suppressed members leave first: if that fails, the next run does both."""
+
+    def work() -> None:
+        _remove(tools, ledger, removal)
+        _forget(tools, ledger, change)
+
+    return _with_outcome(tools, ledger, change.address, work)
 
 
 def _remove(tools: ApplyContext, ledger: StateRecorder, removal: Removal) -> None:

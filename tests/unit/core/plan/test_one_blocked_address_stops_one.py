@@ -385,3 +385,28 @@ def test_a_removal_that_fails_is_reported_and_made_again(world: InMemoryEnvironm
     world.criteo.fault = lambda _operation: None
     assert world.run().errors == {}
     assert holds(world, "Gold") == set("bcdefghij")
+
+
+def test_a_failed_request_before_any_member_stops_no_opt_out(world: InMemoryEnvironment) -> None:
+    world.wishes[ONE] = DesiredSegment("Golden")
+    world.suppression = ListFile(frozenset("a"))
+    world.criteo.fault = lambda operation: "rejected" if operation == "update" else None
+    report = world.run()
+    assert report.outcomes[ONE] == ChangeOutcome.FAILED
+    assert holds(world, "Gold") == set("bcdefghij")
+    world.criteo.fault = lambda _operation: None
+    world.run()
+    assert holds(world, "Golden") == set("bcdefghij")
+
+
+def test_a_failed_removal_from_a_forgotten_segment_is_reported(world: InMemoryEnvironment) -> None:
+    del world.wishes[ONE]
+    world.suppression = ListFile(frozenset("a"))
+    world.criteo.fault = lambda operation: "rejected" if operation == "remove" else None
+    report = world.run()
+    assert report.outcomes[ONE] == ChangeOutcome.FAILED
+    assert ONE in report.errors
+    world.criteo.fault = lambda _operation: None
+    assert world.run().outcomes[ONE] == ChangeOutcome.APPLIED
+    assert holds(world, "Gold") == set("bcdefghij")
+    assert not world.plan().changes
