@@ -288,9 +288,33 @@ def an_erased_person_on_a_list_leaves_an_adopted_segment_and_the_state() -> None
     ends_well(history)
 
 
+def a_lost_removal_from_a_forgotten_segment_is_no_success() -> None:
+    """Its audience is declared under another name, without a document."""
+    history = EveryEvent()
+    history.begin([("declare", ONE, ONE_PERSON)], size=1, run=True)
+    history.events_happen([("move", 0, ADDRESSES[1])])
+    history.run_in_trouble([("remove_documents",), ("opt_out", "p0")], [("remove", 0, "lost-before")], [])
+    ends_well(history)
+
+
+def listed_members_of_a_segment_that_was_replaced_last_may_need_an_override() -> None:
+    """Their rows have nothing that the list can be matched with, so they are sent to the new segment."""
+    history = EveryEvent()
+    history.begin([("declare", ONE, ONE_PERSON)], size=1, run=True)
+    history.events_are_applied([("change_source", 0, frozenset({"p0", "p1", "p2"}))], statistics=False)
+    history.events_are_applied([("fill_by_hand", 0)], statistics=False)
+    history.a_column_changes_and_is_applied(("change_matches", 0, ONE_PERSON, ""), [])
+    lists = [("deliver_suppression", frozenset({"p0", "p1", "p2"}), 0)]
+    history.a_column_changes_and_is_applied(("change_matches", 0, ONE_PERSON, ""), lists)
+    history.a_column_changes_and_is_applied(("change_matches", 0, frozenset({"p0", "p1"}), ""), [])
+    ends_well(history)
+
+
 EXAMPLES: tuple[Callable[[], None], ...] = (
     an_erased_person_does_not_come_back,
     an_erased_person_on_a_list_leaves_an_adopted_segment_and_the_state,
+    a_lost_removal_from_a_forgotten_segment_is_no_success,
+    listed_members_of_a_segment_that_was_replaced_last_may_need_an_override,
     an_erasure_is_not_complete_while_access_is_lost,
     a_file_with_erased_members_is_not_assumed,
     *(partial(a_segment_of_another_tool_is_adopted, baseline) for baseline in Baseline),

@@ -723,8 +723,7 @@ class Simulation(RuleBasedStateMachine):
             self._is_called_as_wanted(address)
             assert (segment.account_id, segment.retailer_id) == (wish.account_id, wish.retailer_id)
         self._no_segment_is_nobodys()
-        after = world.plan(EVERYTHING)
-        assert (after.changes, after.blocked) == ((), ())
+        self._nothing_is_left_to_do()
         self._an_empty_plan_writes_nothing()
 
     def _is_called_as_wanted(self, address: Address) -> None:
@@ -784,6 +783,10 @@ class Simulation(RuleBasedStateMachine):
             for segment in segments.values()
             if segment.id not in ours and segment.name not in asked
         ]
+
+    def _nothing_is_left_to_do(self) -> None:
+        after = self.world.plan(EVERYTHING)
+        assert (after.changes, after.blocked) == ((), ())
 
     def _an_empty_plan_writes_nothing(self) -> None:
         before, written = list(self.world.criteo.writes), []
