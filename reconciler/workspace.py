@@ -317,7 +317,9 @@ def open_workspace(
             _private=private,
             _open=stack,
             _connections={},
-            _stages=Stages(desired.environment.spark, clock.check, stack),
+            _stages=Stages.of(
+                desired.environment, lambda one: space.access().places.fetch(one), clock.check, stack
+            ),
             _role=role,
         )
         yield space

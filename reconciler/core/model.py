@@ -164,7 +164,8 @@ class Environment:
     the location of `data_root`; None if an option set it. `paused`: nothing is sent, except removals of
     suppressed members. `suppression_lists` apply to every audience, and to forgotten segments. `admins` are
     logins at the CI host. `receivers` are notified of runs.
-    `spark` is where members are read and compared, instead of on this machine.
+    `spark` is where members are read and compared, instead of on this machine. `spark_token` is the reference
+    of a token for that server.
     """
 
     name: str
@@ -189,6 +190,7 @@ class Environment:
     repair: RepairMode = RepairMode.ASK
     receivers: tuple[Receiver, ...] = ()
     spark: str = ""
+    spark_token: str = ""
 
     def seat(self, name: str) -> Seat:
         return dict(self.seats)[name]

@@ -151,7 +151,8 @@ def _environment(
         suppression_lists=suppression_lists,
         repair=RepairMode(value.get("repair", RepairMode.ASK)),
         receivers=tuple(map(_receiver, value.get("notify", ()))),
-        spark=value["engine"]["spark"] if "engine" in value else "",
+        spark=value.get("engine", {}).get("spark", ""),
+        spark_token=value.get("engine", {}).get("token", ""),
     )
 
 

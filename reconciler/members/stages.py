@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.core.erasure import ErasureList
+from reconciler.core.model import Environment
+from reconciler.core.secret import Secret
 from reconciler.members.data_root import DataRoot
 
 if TYPE_CHECKING:
@@ -17,12 +19,28 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Stages:
-    """`spark` is `local` or the URL of a server, "" for this machine. `open` closes the cluster."""
+    """`spark` is `local` or the URL of a server, "" for this machine. `open` closes the cluster.
+
+    `token` is the reference of a token for that server, "" if it needs none. `fetch` reads it.
+    """
 
     spark: str
+    token: str
+    fetch: Callable[[str], Secret]
     check: Callable[[], None]
     open: ExitStack
     _cluster: "SparkCluster | None" = None
+
+    @classmethod
+    def of(
+        cls,
+        environment: Environment,
+        fetch: Callable[[str], Secret],
+        check: Callable[[], None],
+        open_: ExitStack,
+    ) -> "Stages":
+        """Return where the rows of an environment are read."""
+        return cls(environment.spark, environment.spark_token, fetch, check, open_)
 
     def here(self) -> "Stages":
         """Return the same without a cluster, for a few rows."""
@@ -42,9 +60,11 @@ class Stages:
         return stage, ClusterChanges(stage)
 
     def _opened(self, place: "Workplace") -> "SparkCluster":
-        from reconciler.members.spark.session import open_cluster, prove
+        from reconciler.members.spark.session import NO_TOKEN, open_cluster, prove
 
         if self._cluster is None:
-            self._cluster = self.open.enter_context(open_cluster(self.spark, place.scratch, self.check))
+            token = self.fetch(self.token) if self.token else NO_TOKEN
+            opened = open_cluster(self.spark, place.scratch, self.check, token)
+            self._cluster = self.open.enter_context(opened)
         prove(self._cluster, place)
         return self._cluster

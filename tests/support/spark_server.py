@@ -58,14 +58,19 @@ class SparkServer:
 
 
 @contextlib.contextmanager
-def spark_server(folder: Path) -> Iterator[SparkServer]:
-    """A server with two executors of one core. It ends with the block, and so do the executors."""
+def spark_server(folder: Path, token: str = "") -> Iterator[SparkServer]:
+    """A server with two executors of one core. It ends with the block, and so do the executors.
+
+    With a `token`, it runs all in one process, and refuses who does not send that token.
+    """
     assert _SPEC
     assert _SPEC.origin
     events, port, log = folder / "events", _free_port(), folder / "server.log"
     events.mkdir()
     home = Path(_SPEC.origin).parent
+    asked = {"spark.connect.authenticate.token": token} if token else {}
     settings = {
+        **asked,
         "spark.ui.enabled": "false",
         "spark.eventLog.enabled": "true",
         "spark.eventLog.dir": events.as_uri(),
@@ -84,7 +89,7 @@ def spark_server(folder: Path) -> Iterator[SparkServer]:
     }
     command = [
         str(home / "bin" / "spark-submit"),
-        *("--master", "local-cluster[2,1,600]"),
+        *("--master", "local[1]" if token else "local-cluster[2,1,600]"),
         *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
         *(item for name, value in settings.items() for item in ("--conf", f"{name}={value}")),
         "spark-internal",

@@ -22,6 +22,7 @@ import duckdb
 
 import reconciler
 from reconciler.core.errors import CancelledError, ConfigurationError, StorageError
+from reconciler.core.secret import Secret
 from reconciler.members.spark.cluster import Answer, Cluster, Receiver, Relay, Sender, Task, opened
 from reconciler.members.spark.functions import ANSWER, Each, Pass, Receive, Send
 from reconciler.members.spark.probe import Probe, shared_folder
@@ -34,6 +35,7 @@ PORT = 15002
 """Of Spark Connect."""
 REACH = 10.0
 """Seconds until a server that doesn't answer is out of reach."""
+NO_TOKEN = Secret("")
 LOOK = 0.2
 """Seconds between two looks whether to stop."""
 
@@ -92,14 +94,16 @@ def _members(words: int) -> str:
 
 
 @contextlib.contextmanager
-def open_cluster(where: str, scratch: Path, check: Callable[[], None]) -> Iterator[SparkCluster]:
+def open_cluster(
+    where: str, scratch: Path, check: Callable[[], None], token: Secret = NO_TOKEN
+) -> Iterator[SparkCluster]:
     """A cluster; Spark on this machine writes below `scratch`. Raises ConfigurationError."""
     if find_spec("pyspark") is None:
         raise ConfigurationError(
             "engine.spark: the Python package of Apache Spark is not installed",
             remedy="pip install 'criteo-reconciler[spark]'",
         )
-    with _local(scratch) if where == LOCAL else _connected(where) as (session, cancel):
+    with _local(scratch) if where == LOCAL else _connected(where, token) as (session, cancel):
         yield SparkCluster(session, cancel, check)
 
 
@@ -134,7 +138,7 @@ def _local(scratch: Path) -> Iterator[tuple[Any, Callable[[], None]]]:
 
 
 @contextlib.contextmanager
-def _connected(where: str) -> Iterator[tuple[Any, Callable[[], None]]]:
+def _connected(where: str, token: Secret) -> Iterator[tuple[Any, Callable[[], None]]]:
     url = urlsplit(where)
     try:
         socket.create_connection((url.hostname or "", url.port or PORT), REACH).close()
@@ -143,20 +147,36 @@ def _connected(where: str) -> Iterator[tuple[Any, Callable[[], None]]]:
             f"engine.spark: no server answers at {url.hostname}:{url.port or PORT}",
             remedy="start Spark's Connect server there, or check `spark` under `engine`, and the firewall",
         ) from None
+    from pyspark.sql.connect.client import DefaultChannelBuilder
     from pyspark.sql.connect.session import SparkSession
 
+    channel, session = DefaultChannelBuilder(where), None
+    if token.reveal():  # not in the URL, which Spark keeps in its settings
+        channel.set(DefaultChannelBuilder.PARAM_TOKEN, token.reveal())
     try:
-        session = SparkSession.builder.remote(where).create()
-    except Exception as error:  # noqa: BLE001 # as above
-        raise ConfigurationError(
-            f"engine.spark: {url.hostname} opens no session ({type(error).__name__})",
-            remedy="is it a Spark Connect server, of a version that the installed pyspark speaks to?",
-        ) from None
-    try:
+        try:
+            session = SparkSession.builder.channelBuilder(channel).create()
+            _ = session.version  # the first question to the server
+        except Exception as error:  # noqa: BLE001 # as above
+            raise _unopened(url.hostname or "", error) from None
         yield session, session.interruptAll
     finally:
         with contextlib.suppress(Exception):
-            session.stop()
+            if session is not None:
+                session.stop()
+
+
+def _unopened(host: str, error: Exception) -> ConfigurationError:
+    status = getattr(getattr(error, "getGrpcStatusCode", lambda: None)(), "name", "")
+    if status in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+        return ConfigurationError(
+            f"engine.spark: {host} refused the token, or needs one ({status})",
+            remedy="check `token` under `engine`",
+        )
+    return ConfigurationError(
+        f"engine.spark: {host} opens no session ({type(error).__name__})",
+        remedy="is it a Spark Connect server, of a version that the installed pyspark speaks to?",
+    )
 
 
 def prove(cluster: Cluster, place: Workplace) -> None:

@@ -3,17 +3,24 @@
 import contextlib
 import shutil
 import socket
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.fakes.cluster import ClusterHere
 from support.manifest_project import Project
 
+from reconciler.core.erasure import ErasureList
 from reconciler.core.errors import ConfigurationError, ReconcilerError, StorageError
+from reconciler.core.secret import Secret
+from reconciler.manifests import load
+from reconciler.members.data_root import LocalFolder
 from reconciler.members.spark import session
 from reconciler.members.spark.probe import Probe
 from reconciler.members.spark.session import open_cluster, prove
 from reconciler.members.spark.workplace import Workplace
+from reconciler.members.stages import Stages
 
 pytestmark = pytest.mark.promise("members")
 
@@ -84,6 +91,53 @@ def test_a_url_with_a_secret_or_of_another_kind_is_refused_by_validate(spark: st
     project.edit("environment.yaml", "sample: {rows: 1000}\n", f'engine: {{spark: "{spark}"}}\n')
     [finding] = project.findings()
     assert "a token can't stand here" in str(finding)
+
+
+@pytest.mark.parametrize(
+    ("engine", "said"),
+    [
+        ('{spark: "sc://spark.example.com", token: env:T}', "append /;use_ssl=true to the URL"),
+        ('{spark: "sc://127.0.0.1:15002", token: env:T}', "append /;use_ssl=true to the URL"),
+        ("{spark: local, token: env:T}", "Spark on this machine takes no token → remove `token`"),
+        ('{spark: "sc://spark.example.com/;use_ssl=true", token: secret}', "refer to the secret"),
+    ],
+)
+def test_a_token_that_would_be_readable_is_refused_by_validate(
+    engine: str, said: str, tmp_path: Path
+) -> None:
+    project = Project(tmp_path)
+    project.edit("environment.yaml", "sample: {rows: 1000}\n", f"engine: {engine}\n")
+    [finding] = project.findings()
+    assert said in f"{finding.problem} → {finding.remedy}"
+
+
+@pytest.mark.parametrize("spark", ["sc://spark.example.com:443/;use_ssl=true", "sc://localhost"])
+def test_a_token_is_a_reference_beside_its_server(spark: str, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.edit(
+        "environment.yaml", "sample: {rows: 1000}\n", f'engine: {{spark: "{spark}", token: env:T}}\n'
+    )
+    environment = load(tmp_path, "sandbox").environment
+    assert (environment.spark, environment.spark_token) == (spark, "env:T")
+
+
+def test_the_token_is_read_when_a_cluster_gets_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+
+    @contextlib.contextmanager
+    def opened(where: str, scratch: Path, check: object, token: Secret) -> Iterator[ClusterHere]:
+        given.append(token.reveal())
+        yield ClusterHere()
+
+    monkeypatch.setattr(session, "open_cluster", opened)
+    with contextlib.ExitStack() as stack:
+        stages = Stages("sc://localhost", "env:T", lambda one: Secret(f"of {one}"), lambda: None, stack)
+        stages.choose(LocalFolder(tmp_path), ErasureList())
+        assert not given
+        stages._opened(Workplace(tmp_path, tmp_path))
+        assert given == ["of env:T"]
+        replace(stages, token="", _cluster=None)._opened(Workplace(tmp_path, tmp_path))
+        assert given == ["of env:T", ""]
 
 
 def test_a_sample_is_refused_by_validate(tmp_path: Path) -> None:
