@@ -45,6 +45,11 @@ RUNS = (
         {"TORTURE": "1", "HISTORIES": "30000"},
     ),
     Run(
+        "events",
+        pytest("-n", "2", "tests/property/core/test_every_event_converges.py"),
+        {"TORTURE": "1", "EVENTS": "30000"},
+    ),
+    Run(
         "list-histories",
         pytest("tests/property/test_lists_never_readmit_members.py", "-k", "TestListHistories"),
         {"TORTURE": "1", "LIST_HISTORIES": "5000"},
