@@ -6,55 +6,16 @@ import pytest
 from deltalake import DeltaTable
 from support import source_project
 from support.delta_tables import added_files, commit, write_table
-from support.fakes.clock import NOON
-from support.fakes.tagged_objects import TaggedObjects, of_write
-from support.source_project import CUSTOMER, PLACE, Project, build, look
+from support.source_project import CUSTOMER, PLACE, Project
+from support.table_buckets import Bucket, members, root
 
-from reconciler.buckets.connection import BucketLocation
-from reconciler.buckets.source_objects import SourceBucket
 from reconciler.core.errors import ConfigurationError
-from reconciler.core.model import Hashing
 from reconciler.members import bucket_mirror
-from reconciler.members.bucket_mirror import Mirror
 from reconciler.members.delta_lake.tables import DeltaTables
-from reconciler.members.engine import DuckDbEngine
 from reconciler.members.https_files import https_root
 from reconciler.members.identities import identify
 
 pytestmark = pytest.mark.promise("members")
-
-KIND = (CUSTOMER, Hashing.NONE)
-AT = BucketLocation("s3://acme/exports", "create it", "ask for rights", "look at the network")
-
-
-class Bucket(TaggedObjects):
-    """Objects in memory. `read` are the keys that were read."""
-
-    def __init__(self) -> None:
-        super().__init__(of_write, lambda: NOON)
-        self.read: set[str] = set()
-
-    def get(self, path: str, **how: object) -> object:
-        self.read.add(path)
-        return super().get(path, **how)
-
-    def holds(self, folder: Path) -> None:
-        """Have the files of a folder, and no others."""
-        for key in [one["path"] for some in self.list(None) for one in some]:
-            self.delete(key)
-        for file in (one for one in folder.rglob("*") if one.is_file()):
-            self.put(file.relative_to(folder).as_posix(), file.read_bytes())
-
-
-def root(bucket: Bucket, folder: Path) -> Mirror:
-    folder.mkdir(parents=True)
-    return Mirror(SourceBucket(bucket, AT), folder, lambda: None, AT.url)
-
-
-def members(bucket: Bucket, project: Project, folder: Path) -> frozenset[str]:
-    files = root(bucket, folder / "brought")
-    with DuckDbEngine(files, folder / "work", source_project.never, b"k" * 32, None) as engine:
-        return look(engine, build(engine, project.audience, [KIND])[KIND].members)
 
 
 @pytest.fixture
