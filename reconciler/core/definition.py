@@ -78,6 +78,7 @@ def _portable(spec: SegmentSpec) -> Iterator[tuple[PortablePart, str, str]]:
 def _of_source(source: Source) -> Iterator[tuple[str, str]]:
     yield "source.files", ", ".join(map(redacted_path, source.files))
     yield "source.delta", redacted_path(source.delta)
+    yield "source.iceberg", redacted_path(source.iceberg)
     if query := source.query:
         key = "source" if query.table else "source.query"
         yield "source.table", _shown(query.table)

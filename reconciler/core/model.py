@@ -234,7 +234,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The source of the rows: `files`, a `query`, or the folder of a `delta` table.
+    """The source of the rows: `files`, a `query`, or the folder of a `delta` or `iceberg` table.
 
     `pinned`: only the approved members may be sent. `root` and `sample_rows` come from the environment or an
     option, and apply to all sources. `place` is the location of the file names, the query, or the folder.
@@ -253,6 +253,13 @@ class Source:
     query: Query | None = None
     partitions: tuple[Partition, ...] = ()
     delta: str = ""
+    iceberg: str = ""
+
+    @property
+    def lake_tables(self) -> Mapping[str, str]:
+        """Return the folder of a Delta or an Iceberg table, by its key; nothing for other sources."""
+        tables = {"delta": self.delta, "iceberg": self.iceberg}
+        return {key: folder for key, folder in tables.items() if folder}
 
 
 LIST_SHRINK = 0.05
@@ -402,8 +409,7 @@ class SegmentSpec:
         }
         if query := audience.source.query:
             stated["query"] = [query.connection, query.leads_to, query.sql, query.freshness]
-        if audience.source.delta:
-            stated["delta"] = audience.source.delta
+        stated |= audience.source.lake_tables
         if partitions := audience.source.partitions:
             stated["partitions"] = [[one.column, one.type] for one in partitions]
         if audience.source.pinned:

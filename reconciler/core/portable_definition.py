@@ -52,6 +52,7 @@ def _stated(spec: SegmentSpec) -> dict[PortablePart, object]:
             **_query(source.query),
             **_partitions(source.partitions),
             **({"delta": source.delta} if source.delta else {}),
+            **({"iceberg": source.iceberg} if source.iceberg else {}),
         },
         PortablePart.COLUMNS: {"columns": sorted(audience.columns), "defaultCountry": audience.country},
         PortablePart.EXCLUSIONS: [_exclusion(one) for one in audience.exclusion_lists],

@@ -171,6 +171,7 @@ def reading_key(secret: bytes, request: AudienceRequest, today: date, seen: Sour
         "kinds": request.kinds,
         "patterns": source.files,
         "delta": source.delta,
+        "iceberg": [source.iceberg, bool(source.iceberg) and source.max_age is not None],
         "partitions": [[one.column, one.type] for one in source.partitions],
         "where": source.where,
         "today": today.isoformat() if _TODAY in source.where else None,

@@ -246,8 +246,9 @@ def _audience(
             place=document.place("source", *rows_key(source)),
             where_place=document.place("source", "where"),
             where_written=document.written("source", "where"),
-            query=None if {"files", "delta"} & source.keys() else query(document, inventory),
+            query=None if {"files", "delta", "iceberg"} & source.keys() else query(document, inventory),
             delta=source.get("delta", "").rstrip("/"),
+            iceberg=source.get("iceberg", "").rstrip("/"),
             partitions=tuple(
                 Partition(column, PartitionType(kind))
                 for column, kind in source.get("partitions", {}).items()

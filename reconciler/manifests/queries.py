@@ -11,7 +11,7 @@ from reconciler.manifests.syntax.nodes import ManifestDocument
 
 def rows_key(source: dict[str, Any]) -> tuple[str, ...]:
     """Return the path of what names the rows of a source."""
-    for key in ("files", "delta", "table"):
+    for key in ("files", "delta", "iceberg", "table"):
         if key in source:
             return (key,)
     return ("query", "file" if "file" in source["query"] else "sql")

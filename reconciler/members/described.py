@@ -42,11 +42,12 @@ CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file is like. `dialect` is the separator of CSV, the format of JSON."""
+    """What a file is like. `dialect` is the separator of CSV, the format of JSON. `ids` number columns."""
 
     dialect: str
     names: tuple[str, ...]
     types: tuple[str, ...] = ()
+    ids: tuple[int | None, ...] = ()
 
 
 def describe(
@@ -133,7 +134,9 @@ def _part(kind: Family, header: Header, files: Sequence[File]) -> Part:
     reader = _READERS[kind](header, paths(file.path for file in files))
     types = dict(zip(folded, header.types, strict=True)) if header.types else {}
     separator = header.dialect if kind == "csv" else ""
-    return Part(tuple(files), reader, dict(zip(folded, header.names, strict=True)), types, separator)
+    ids = {number: one for number, one in zip(header.ids, header.names, strict=False) if number is not None}
+    columns = dict(zip(folded, header.names, strict=True))
+    return Part(tuple(files), reader, columns, types, separator, ids=ids)
 
 
 def common_types(cursor: duckdb.DuckDBPyConnection, parts: Sequence[Part]) -> dict[str, str]:
@@ -213,17 +216,21 @@ def _json_reader(header: Header, files: str) -> str:
 
 def _parquet_header(cursor: duckdb.DuckDBPyConnection, path: Path) -> Header:
     described = cursor.execute(f"DESCRIBE SELECT * FROM {_parquet_reader(None, paths([path]))}").fetchall()
-    schema = cursor.execute(f"SELECT name, num_children FROM parquet_schema({paths([path])})").fetchall()
-    names = unique(_columns([(str(row[0]), int(row[1] or 0)) for row in schema]))
-    return Header("", names, tuple(str(row[1]) for row in described))
+    schema = cursor.execute(
+        f"SELECT name, num_children, field_id FROM parquet_schema({paths([path])})"
+    ).fetchall()
+    columns = _columns([(str(row[0]), int(row[1] or 0), row[2]) for row in schema])
+    names = unique([one for one, _ in columns])
+    ids = tuple(number if one == name else None for (one, number), name in zip(columns, names, strict=True))
+    return Header("", names, tuple(str(row[1]) for row in described), ids)
 
 
-def _columns(schema: Sequence[tuple[str, int]]) -> list[str]:
+def _columns(schema: Sequence[tuple[str, int, int | None]]) -> list[tuple[str, int | None]]:
     """Of all fields, each before its parts, those that are columns; DuckDB would rename a second `Email`."""
     columns, parts = [], [1]
-    for name, children in schema:
+    for name, children, number in schema:
         if len(parts) == 2:
-            columns.append(name)
+            columns.append((name, number))
         parts[-1] -= 1
         parts.append(children)
         while parts and not parts[-1]:

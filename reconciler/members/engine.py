@@ -35,6 +35,7 @@ from reconciler.members.delta_lake.tables import DeltaTables
 from reconciler.members.erased import ErasedMembers
 from reconciler.members.file_sets import FileSets
 from reconciler.members.group_rows import RowsHere, Stage
+from reconciler.members.iceberg.tables import IcebergTables
 from reconciler.members.identities import identify
 from reconciler.members.intake import Intake
 from reconciler.members.listed import listed
@@ -77,7 +78,9 @@ class DuckDbEngine:
                 (root.folder, self._scratch.folder), self._scratch.folder, memory_limit, threads
             )
         lake = DeltaTables(root, self._scratch.folder / "logs", check)
-        files = FileSets(Intake(root, self._scratch.folder / "unpacked", check), lake)
+        files = FileSets(
+            Intake(root, self._scratch.folder / "unpacked", check), lake, IcebergTables(root, check)
+        )
         queries = AskedQueries(databases, root.folder, self._scratch.folder / "queries", check, run)
         self._sources = RowSources(files, queries)
         self._snapshots = Snapshots(self._scratch.folder, fetch, key)

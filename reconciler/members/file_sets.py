@@ -19,19 +19,27 @@ from reconciler.members.delta_lake import tables as delta_tables
 from reconciler.members.delta_lake.tables import DeltaTables
 from reconciler.members.described import brought, describe
 from reconciler.members.file_stamp import FileStamp
+from reconciler.members.iceberg import tables as iceberg_tables
+from reconciler.members.iceberg.tables import IcebergTables
 from reconciler.members.intake import Intake
 from reconciler.members.partitions import partitioned, values_of_folders
 from reconciler.members.pruning import Values
 from reconciler.members.sources import RowOrigin, Table
+from reconciler.members.table_files import check_sizes
 from reconciler.members.where_clause import WhereClause
 
 Identity = tuple[tuple[FileStamp, ...], tuple[tuple[str, ...], ...]]
 
 
 def identity(table: Table) -> Identity:
-    """What tells a set of files, as they are, from any other, and what folders or a log add to their rows."""
+    """What tells a set of files, as they are, from any other, and what folders or a table add."""
     shared = {(one, part.types[one], *values) for part in table.parts for one, values in part.shared.items()}
-    return tuple(file.stamp for file in table.files), tuple(sorted(shared))
+    named = {
+        (one, found.name, found.type, str(part.files[0].path))
+        for part in table.parts
+        for one, found in part.stored.items()
+    }
+    return tuple(file.stamp for file in table.files), tuple(sorted(shared | named))
 
 
 Meanings = dict[tuple[Identity, str], ColumnType]
@@ -44,13 +52,19 @@ class FileSets:
 
     intake: Intake
     lake: DeltaTables
+    icebergs: IcebergTables
     _guessed: Meanings = field(default_factory=dict)
     _decided: Meanings = field(default_factory=dict)
     _found: dict[tuple[str, ...], Table] = field(default_factory=dict)
 
     def looked_up_again(self) -> "FileSets":
         """The same, for another look at which files match and how they are."""
-        return replace(self, lake=self.lake.looked_up_again(), _found={})
+        return replace(
+            self,
+            lake=self.lake.looked_up_again(),
+            icebergs=self.icebergs.looked_up_again(),
+            _found={},
+        )
 
     def table(
         self, cursor: duckdb.DuckDBPyConnection, patterns: tuple[str, ...], place: SourceLocation
@@ -85,9 +99,22 @@ class FileSets:
         found = self.lake.latest(source.delta, identifiers, place)
         wanted = _wanted(cursor, source, today, [one.name for one in found.partitions], found.values)
         sources.bring(root, wanted, place)
-        delta_tables.check_sizes(root, found, wanted, place)
+        check_sizes(root, found.sizes, wanted, "the log of its Delta table", place)
         table = describe(cursor, self.intake, wanted, place)
         return delta_tables.rows(cursor, table, found, len(found.values) - len(wanted))
+
+    def iceberg(
+        self, cursor: duckdb.DuckDBPyConnection, source: Source, identifiers: Collection[str], today: date
+    ) -> Table:
+        """The same of the current snapshot of an Iceberg table. Raises ConfigurationError."""
+        root, place = self.intake.root, source.place
+        found = self.icebergs.current(source, identifiers)
+        columns = [one.name for one in found.partitions]
+        wanted = _wanted(cursor, source, today, columns, found.of_partitions())
+        sources.bring(root, wanted, place)
+        check_sizes(root, found.sizes, wanted, "the metadata of its Iceberg table", place)
+        table = describe(cursor, self.intake, wanted, place)
+        return iceberg_tables.rows(cursor, table, found, source, len(found.sizes) - len(wanted))
 
     def bring(
         self, cursor: duckdb.DuckDBPyConnection, table: Table, columns: Collection[str]
@@ -98,7 +125,11 @@ class FileSets:
         """
         if table.family != "parquet" or table.origin is RowOrigin.QUERY:
             return ()
-        found = (brought(cursor, self.intake, one, columns, table.place) for one in table.files)
+        found = (
+            brought(cursor, self.intake, file, {part.in_files(one).name for one in columns}, table.place)
+            for part in table.parts
+            for file in part.files
+        )
         return tuple(one for one in found if one)
 
     def meanings(

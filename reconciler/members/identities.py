@@ -14,6 +14,7 @@ from reconciler.core.model import Audience
 from reconciler.core.reuse import SourceIdentities, SourceIdentity
 from reconciler.members.data_root import DataRoot
 from reconciler.members.delta_lake import LOG_FOLDER
+from reconciler.members.iceberg import metadata_pattern
 
 REVISION = 1
 """Raise it with every change that may change the members, counts or lists that a file is read as."""
@@ -37,6 +38,7 @@ def identify(
     """Return the files of audiences as they are now; each pattern is resolved once.
 
     A Delta table is identified by the files of its log: each version adds one, and changes no other file.
+    So is an Iceberg table by its metadata.
 
     What a query returns has no identity, so that the query runs each time.
     """
@@ -57,4 +59,7 @@ def _patterns(audience: Audience) -> tuple[str, ...]:
     lists = (one.files for one in audience.lists)
     source = audience.source
     log = (f"{source.delta}/{LOG_FOLDER}/*",) if source.delta else ()
-    return tuple(dict.fromkeys((*source.files, *log, *(file for files in lists for file in files))))
+    metadata = (metadata_pattern(source.iceberg),) if source.iceberg else ()
+    return tuple(
+        dict.fromkeys((*source.files, *log, *metadata, *(file for files in lists for file in files)))
+    )

@@ -34,6 +34,8 @@ class RowSources:
             return self.queries.table(cursor, source.query, columns, today)
         if source.delta:
             return self.files.delta(cursor, source, columns, today)
+        if source.iceberg:
+            return self.files.iceberg(cursor, source, columns, today)
         if source.partitions:
             return self.files.partitioned(cursor, source, today)
         return self.files.table(cursor, source.files, source.place)

@@ -16,6 +16,7 @@ from reconciler.members.data_root import CHECKED, DataRoot, LocalFolder, local
 from reconciler.members.database import connect, storage_errors
 from reconciler.members.delta_lake.tables import DeltaTables
 from reconciler.members.file_sets import FileSets
+from reconciler.members.iceberg.tables import IcebergTables
 from reconciler.members.intake import Intake
 from reconciler.members.prepare import Preparation
 from reconciler.members.queries.databases import NO_DATABASES, Databases
@@ -78,7 +79,9 @@ def checking(
             database = connect((root.folder, scratch.folder), scratch.folder)
         with contextlib.closing(database):
             lake = DeltaTables(root, scratch.folder / "logs", check)
-            files = FileSets(Intake(root, scratch.folder / "unpacked", check), lake)
+            files = FileSets(
+                Intake(root, scratch.folder / "unpacked", check), lake, IcebergTables(root, check)
+            )
             yield Checker(RowSources(files, queries), database, check)
     finally:
         scratch.remove()

@@ -43,11 +43,20 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredColumn:
+    """A column of files by its name there, and the type that its values become; "" for their own type."""
+
+    name: str
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """Files with the same columns, which one function call reads; of CSV, `separator` is between values.
 
     `columns` maps a case-folded name to the name in them, `types` to DuckDB's type; text has none. All rows
     of a file have one value of a `shared` column: an SQL literal for each file, by the case-folded name.
+    `ids` maps the number of a column to the name in them. `stored` has columns that a table names otherwise.
     """
 
     files: tuple[File, ...]
@@ -56,13 +65,20 @@ class Part:
     types: Mapping[str, str]
     separator: str = ""
     shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ids: Mapping[int, str] = field(default_factory=dict)
+    stored: Mapping[str, StoredColumn] = field(default_factory=dict)
 
     def item(self, column: str) -> str:
         """Return a column as the reader has it, or as the value that it has in each file."""
-        values = self.shared.get(column.casefold())
-        if values is None:
-            return name(self.columns[column.casefold()])
-        return f"([{', '.join(values)}])[file_index::BIGINT + 1]"
+        if values := self.shared.get(column.casefold()):
+            return f"([{', '.join(values)}])[file_index::BIGINT + 1]"
+        found = self.in_files(column)
+        return f"CAST({name(found.name)} AS {found.type})" if found.type else name(found.name)
+
+    def in_files(self, column: str) -> StoredColumn:
+        """Return what a column is in the files."""
+        folded = column.casefold()
+        return self.stored.get(folded) or StoredColumn(self.columns.get(folded, column))
 
     def of(self, files: tuple[File, ...]) -> "Part":
         """Return some of the files, with their values of shared columns."""
@@ -78,13 +94,14 @@ class RowOrigin(Enum):
     FILES = "name a column of the files' header line; do they begin with one?"
     QUERY = "name a column that the query returns"
     DELTA = "name a column of the Delta table"
+    ICEBERG = "name a column of the Iceberg table"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """The rows of a source. `types` are DuckDB's, by case-folded name; text families have none.
 
-    `fresh_at` is when the newest row was written, if a query or the log of a table tells it. `unread` is
+    `fresh_at` is when the newest row was written, if a query or a table tells it. `unread` is
     how many files were left out, because `where` keeps no row of them.
     """
 

@@ -279,5 +279,7 @@ def _needs(before: DesiredState, after: DesiredState) -> Needs:
 def _files(desired: DesiredState) -> set[str]:
     """Return all file patterns and tables, without personal data in their names."""
     lists = {file for one in desired.audiences for listed in one.exclusion_lists for file in listed.files}
-    sources = {file for one in desired.audiences for file in (*one.source.files, one.source.delta) if file}
+    sources = {
+        file for one in desired.audiences for file in (*one.source.files, *one.source.lake_tables.values())
+    }
     return {redacted_path(file) for file in sources | lists}

@@ -130,7 +130,14 @@ def test_nothing_of_it_is_loaded_without_a_query(tmp_path: Path) -> None:
         words = [sys.executable, "-c", HEAVY, command, "sandbox"]
         done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
         loaded = {one.partition(".")[0] for one in done.stdout.partition("LOADED")[2].split()}
-        drivers = {"adbc_driver_manager", "adbc_driver_flightsql", "connectorx", "deltalake", "pymysql"}
+        drivers = {
+            "adbc_driver_manager",
+            "adbc_driver_flightsql",
+            "connectorx",
+            "deltalake",
+            "pyiceberg",
+            "pymysql",
+        }
         assert not loaded & {"sqlglot", "pyarrow", "google", "grpc", *drivers}
 
 

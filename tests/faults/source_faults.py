@@ -14,6 +14,8 @@ import zstandard
 from faults.case import Case, Group, Leaves
 from faults.manifest_faults import adds, edits
 from faults.project import AFTER, World, customer, email, rows
+from pyiceberg.types import StringType
+from support import iceberg_tables
 from support.delta_tables import added_files, commit, map_columns, write_table
 
 BLOCKED, PARTLY = 5, 8
@@ -54,6 +56,20 @@ def stored(change: Callable[[Path], object]) -> Callable[[World], object]:
         for some in (numbers[::2], numbers[1::2]):
             people = {"email": [email(one) for one in some], "id": [customer(one) for one in some]}
             write_table(world.data / "people", people)
+        change(world.data / "people")
+
+    return store
+
+
+def lake(change: Callable[[Path], object]) -> Callable[[World], object]:
+    """Let the audience read an Iceberg table of two snapshots, with a fault."""
+
+    def store(world: World) -> None:
+        world.edit("buyers.yaml", 'source: {files: ["people.csv"]}', "source: {iceberg: people}")
+        table = iceberg_tables.create(world.data / "people", {"email": StringType(), "id": StringType()})
+        numbers = [*AFTER]
+        for some in (numbers[::2], numbers[1::2]):
+            iceberg_tables.append(table, email=[*map(email, some)], id=[*map(customer, some)])
         change(world.data / "people")
 
     return store
@@ -435,6 +451,27 @@ SOURCES = Group(
             BLOCKED,
             "the Delta table people has column mapping",
             "write a table without `delta.columnMapping.mode`",
+        ),
+        Case(
+            "an Iceberg table has no metadata any more",
+            lake(lambda table: [one.unlink() for one in table.glob("metadata/*.json")]),
+            BLOCKED,
+            "the Iceberg table people has no metadata",
+            "check the path; copy the whole table again",
+        ),
+        Case(
+            "an Iceberg table lacks a file of its current snapshot",
+            lake(lambda table: iceberg_tables.data_files(table)[0].unlink()),
+            BLOCKED,
+            "the Iceberg table people lacks a file of its current snapshot",
+            "copy the whole table again",
+        ),
+        Case(
+            "an Iceberg table has a newer format",
+            lake(lambda table: iceberg_tables.rewrite(table, lambda one: one.update({"format-version": 3}))),
+            BLOCKED,
+            "the Iceberg table people has a newer format version than 2",
+            "write a table of format version 2",
         ),
         Case(
             "identifiers in JSON are numbers with a fraction",

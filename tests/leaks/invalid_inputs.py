@@ -13,6 +13,8 @@ import duckdb
 from leaks.markers import MARKERS, Person
 from leaks.project import edit, people
 from leaks.runner import LeakRunner
+from pyiceberg.types import StringType
+from support import iceberg_tables
 from support.delta_tables import added_files, commit, write_table
 
 EVERYTHING = (
@@ -149,6 +151,27 @@ def stored(change: Callable[[Path], object]) -> InvalidInput:
     return InvalidInput(3, corrupt)
 
 
+def lake(change: Callable[[Path], object]) -> InvalidInput:
+    """The same with an Iceberg table."""
+
+    def corrupt(runner: LeakRunner) -> None:
+        folder, persons = runner.folder / "data" / "table", MARKERS.people[:4]
+        types = dict.fromkeys(("email", "id", "phone", "of"), StringType())
+        table = iceberg_tables.create(folder, types, ["of"])
+        emails = [one.email for one in persons]
+        iceberg_tables.append(
+            table,
+            email=emails,
+            id=[one.customer for one in persons],
+            phone=[one.phone for one in persons],
+            of=emails,
+        )
+        change(folder)
+        edit(runner, BUYERS, '{files: ["people.csv"]}', "{iceberg: table}")
+
+    return InvalidInput(3, corrupt)
+
+
 def typed(*arguments: str, code: int = 64) -> InvalidInput:
     return InvalidInput(code, lambda _: None, (arguments,))
 
@@ -268,6 +291,13 @@ REFUSALS: Mapping[str, InvalidInput] = {
         lambda table: added_files(table)[0].unlink()
     ),
     "a Delta table whose log breaks off": stored(lambda table: _cut(commit(table))),
+    # Iceberg tables
+    "an Iceberg table that lacks a file named after a person": lake(
+        lambda table: iceberg_tables.data_files(table)[0].unlink()
+    ),
+    "an Iceberg table whose manifest breaks off": lake(
+        lambda table: _cut(max(table.glob("metadata/*-m0.avro")))
+    ),
     # manifests
     "an e-mail address as the title": manifest(BUYERS, "title: Buyers", f"title: {PERSON.email}"),
     "a hash as the title": manifest(BUYERS, "title: Buyers", f"title: {MARKERS.hashes[0]}"),

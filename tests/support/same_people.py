@@ -4,6 +4,8 @@ import csv
 import io
 
 import pyarrow as pa
+from pyiceberg.types import LongType, StringType
+from support import iceberg_tables
 from support.databases import Row, values
 from support.delta_tables import write_table
 from support.source_project import CUSTOMER, EMAIL, Project
@@ -49,6 +51,16 @@ def in_delta(project: Project) -> Project:
     return project.delta("people")
 
 
+def in_iceberg(project: Project) -> Project:
+    """Half of the rows are in one snapshot, and half in the next, in which a column has another name."""
+    table = iceberg_tables.create(project.root / "people", {"mail": StringType(), "id": LongType()})
+    iceberg_tables.append(table, mail=[one[0] for one in ROWS[:600]], id=[one[1] for one in ROWS[:600]])
+    with table.update_schema() as schema:
+        schema.rename_column("mail", "email")
+    iceberg_tables.append(table, email=[one[0] for one in ROWS[600:]], id=[one[1] for one in ROWS[600:]])
+    return project.iceberg("people")
+
+
 def totals(project: Project) -> list[tuple[object, ...]]:
     """Return what a plan and an apply take from a target, with each hashing."""
 
@@ -58,4 +70,4 @@ def totals(project: Project) -> list[tuple[object, ...]]:
     return [of(target) for _, target in project.build(*KINDS)]
 
 
-FILES = {"csv": in_csv, "parquet": in_parquet, "delta": in_delta}
+FILES = {"csv": in_csv, "parquet": in_parquet, "delta": in_delta, "iceberg": in_iceberg}

@@ -71,7 +71,7 @@ class Project:
     def reads(
         self, *files: str, where: str = "", columns: Mapping[IdentifierType, str] | None = None
     ) -> "Project":
-        source = replace(self.audience.source, files=files, where=where, delta="")
+        source = replace(self.audience.source, files=files, where=where, delta="", iceberg="")
         named = tuple((columns or dict(self.audience.columns)).items())
         self.audience = replace(self.audience, source=source, columns=named)
         return self
@@ -83,6 +83,11 @@ class Project:
 
     def delta(self, folder: str, where: str = "") -> "Project":
         source = replace(self.audience.source, files=(), delta=folder, where=where)
+        self.audience = replace(self.audience, source=source)
+        return self
+
+    def iceberg(self, table: str, where: str = "") -> "Project":
+        source = replace(self.audience.source, files=(), iceberg=table, where=where)
         self.audience = replace(self.audience, source=source)
         return self
 

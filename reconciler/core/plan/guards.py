@@ -260,7 +260,7 @@ def stale_sources(spec: SegmentSpec, target: TargetMembers, now: datetime) -> tu
 def _stamped(spec: SegmentSpec) -> str:
     """Return what has an age: a row, by the `freshness` of a query or the log of a table, or a file."""
     source = spec.audience.source
-    return "row" if source.query or source.delta else "file"
+    return "row" if source.query or source.lake_tables else "file"
 
 
 def _count(number: int) -> str:

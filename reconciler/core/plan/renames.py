@@ -17,6 +17,7 @@ _IDENTIFYING = (
     "hashing",
     "source.files",
     "source.delta",
+    "source.iceberg",
     "source.where",
     "source.query.sql",
     "source.table",

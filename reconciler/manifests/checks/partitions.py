@@ -9,6 +9,7 @@ _COLUMNS = {
     "query": "a query returns its columns",
     "table": "a table returns its columns",
     "delta": "a Delta table has the columns of its partitions",
+    "iceberg": "an Iceberg table has the columns of its partitions",
 }
 
 

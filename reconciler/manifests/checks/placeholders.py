@@ -17,6 +17,7 @@ _REMEDIES = {
     "retailerId": "write the id of the retailer in that account, in quotes",
     "files": "write the files that its members come from, relative to the data root",
     "delta": "write the folder of the table that its members come from, relative to the data root",
+    "iceberg": "write the folder of the table that its members come from, relative to the data root",
     "title": "write a title without personal data",
     "description": "write a description without personal data, or remove it",
     "url": "write a private bucket of yours, such as s3://acme-reconciler/production",

@@ -139,7 +139,7 @@ def _source(inventory: ManifestIndex, audience: ManifestDocument) -> Iterator[Is
     source = audience.value("source")
     if not isinstance(source, dict):
         return
-    kinds = [one for one in ("files", "delta", "query", "table") if one in source]
+    kinds = [one for one in ("files", "delta", "iceberg", "query", "table") if one in source]
     for one in kinds[:-1]:
         problem = f"`source` has `{one}` and `{kinds[-1]}`"
         yield _flaw(audience, ("source", one), problem, "keep one of the two")

@@ -10,7 +10,9 @@ from reconciler.manifests.checks.placeholders import is_placeholder
 from reconciler.manifests.index import ManifestIndex, list_paths
 from reconciler.manifests.syntax.nodes import Issue, IssueRank, ManifestDocument, PathStep
 
-_LOG = "_delta_log"
+_LAKE_TABLES = (("delta", "Delta", "_delta_log"), ("iceberg", "Iceberg", "metadata"))
+"""Keys, what messages call such a table, and the folder that states its files."""
+_METADATA = ".metadata.json"
 
 
 def check_root(inventory: ManifestIndex, root: Path, data_root: str | None) -> Iterator[Issue]:
@@ -64,11 +66,18 @@ def _matches(folder: Path, pattern: str) -> bool:
 
 
 def _missing_table(document: ManifestDocument, folder: Path, name: str) -> Iterator[Issue]:
-    table = document.value("source", "delta") if document.kind == "Audience" else None
-    if table and not (is_placeholder(table) or (folder / table / _LOG).is_dir()):
-        problem = f"no Delta table is in this folder below the data root, {name}: it has no `{_LOG}`"
-        remedy = "correct the folder, bring the table, or point `--data-root` at it"
-        yield Issue(document.place("source", "delta"), IssueRank.SCHEMA, problem, remedy)
+    remedy = "correct the folder, bring the table, or point `--data-root` at it"
+    for key, called, log in _LAKE_TABLES if document.kind == "Audience" else ():
+        table = document.value("source", key)
+        if not table or is_placeholder(table):
+            continue
+        if key == "iceberg" and table.endswith(_METADATA):
+            problem, is_there = f"no such file is below the data root, {name}", (folder / table).is_file()
+        else:
+            problem = f"no {called} table is in this folder below the data root, {name}: it has no `{log}`"
+            is_there = (folder / table / log).is_dir()
+        if not is_there:
+            yield Issue(document.place("source", key), IssueRank.SCHEMA, problem, remedy)
 
 
 def _patterns(document: ManifestDocument) -> Iterator[tuple[tuple[PathStep, ...], str]]:

@@ -14,8 +14,8 @@ from reconciler.disk.atomic import os_errors
 from reconciler.members.data_root import DataRoot
 from reconciler.members.delta_lake import LOG_FOLDER
 from reconciler.members.intake import UnusableError
+from reconciler.members.table_files import AGAIN
 
-AGAIN = "copy the whole table again, or let its owner repair it"
 _COMMIT = re.compile(r"([0-9]{20})\.json")
 _CHECKPOINT = re.compile(r"([0-9]{20})\.checkpoint(?:\.([0-9]{10})\.([0-9]{10}))?\.parquet")
 _TIMES = ("inCommitTimestamp", "timestamp")

@@ -18,12 +18,13 @@ from reconciler.disk.atomic import os_errors
 from reconciler.members.data_root import DataRoot, NoListingError, SourceChangedError, is_outside
 from reconciler.members.database import literal
 from reconciler.members.delta_lake import LOG_FOLDER, version
-from reconciler.members.delta_lake.log import AGAIN, changed_at, copy_log, damaged, log_files, moment
+from reconciler.members.delta_lake.log import changed_at, copy_log, damaged, log_files, moment
 from reconciler.members.described import common_types
 from reconciler.members.intake import UnusableError
 from reconciler.members.pruning import Values
 from reconciler.members.shared_values import SharedColumn, unsuited, with_shared
 from reconciler.members.sources import Part, RowOrigin, Table, family, shown_in
+from reconciler.members.table_files import AGAIN, require_inside
 
 _TYPES = {
     "string": "VARCHAR",
@@ -100,7 +101,7 @@ class DeltaTables:
     def _latest(self, table: str) -> LatestVersion:
         if is_outside(table):
             raise UnusableError("lies outside the data root", "give a path relative to it")
-        log = log_files(self._inside(self._root.matching(f"{table}/{LOG_FOLDER}/*")))
+        log = log_files(require_inside(self._root, self._root.matching(f"{table}/{LOG_FOLDER}/*")))
         with os_errors("copy to", self._folder):
             self._folder.mkdir(mode=0o700, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._folder) as copy:
@@ -113,7 +114,7 @@ class DeltaTables:
         if lacking := next((file for file in files if file not in there), None):
             shown = shown_in(self._root.folder, lacking)
             raise UnusableError(f"lacks a file of version {stated['version']:,}: {shown}", AGAIN)
-        self._inside([*files])
+        require_inside(self._root, [*files])
         types = {name: kind for name, stated_type in stated["columns"] if (kind := _type(stated_type))}
         partitions = tuple(SharedColumn(one, types[one]) for one in stated["partitions"])
         return LatestVersion(
@@ -133,28 +134,6 @@ class DeltaTables:
         if family(Path(path)) != "parquet":
             raise UnusableError("names a file that is not `.parquet`", AGAIN)
         return self._root.folder / table / path
-
-    def _inside(self, found: Sequence[Path]) -> Sequence[Path]:
-        if not all(path.resolve().is_relative_to(self._root.folder) for path in found):
-            remedy = "copy the table, or make the folder it is in the data root"
-            raise UnusableError("leads out of the data root by a link", remedy)
-        return found
-
-
-def check_sizes(root: DataRoot, found: LatestVersion, files: Sequence[Path], place: SourceLocation) -> None:
-    """Raise ConfigurationError for a file that is not as its log states. The files were brought."""
-    findings = []
-    for file in files:
-        try:
-            is_sound = file.stat().st_size == found.sizes[file]
-        except OSError:
-            is_sound = False
-        if not is_sound:
-            shown = shown_in(root.folder, file)
-            problem = f"{shown} has another size than the log of its Delta table says"
-            findings.append(Finding(str(place), problem, AGAIN))
-    if findings:
-        raise ConfigurationError("a Delta table can't be used", findings=findings)
 
 
 def rows(cursor: duckdb.DuckDBPyConnection, table: Table, found: LatestVersion, unread: int) -> Table:

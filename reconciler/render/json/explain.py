@@ -31,6 +31,7 @@ def explanation_values(
         "source": {
             "files": _files(source.files),
             "delta": name(redacted_path(source.delta)) if source.delta else None,
+            "iceberg": name(redacted_path(source.iceberg)) if source.iceberg else None,
             "connection": name(source.query.connection) if source.query else None,
             "where": sentence(source.where) if source.where else None,
             "newest_at": time(target.newest),

@@ -58,8 +58,10 @@ def explanation(
     """Return the explanation from the target of an address and its row in the plan."""
     source = spec.audience.source
     queried = f"a query of {name(source.query.connection)}" if source.query else ""
-    table = f"the Delta table {name(redacted_path(source.delta))}" if source.delta else ""
-    rows = queried or table or ", ".join(map(name, map(redacted_path, source.files)))
+    tables = [
+        f"the {key.capitalize()} table {name(redacted_path(one))}" for key, one in source.lake_tables.items()
+    ]
+    rows = queried or ", ".join([*tables, *map(name, map(redacted_path, source.files))])
     left_out = target.files.left_out
     files = f"; read {target.files.read:,} of {target.files.read + left_out:,} files" if left_out else ""
     read = (

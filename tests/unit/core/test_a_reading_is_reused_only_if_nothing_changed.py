@@ -113,6 +113,7 @@ def with_file(**parts: object) -> SourceIdentities:
         with_source(where="score > 2"),
         with_source(partitions=(Partition("dt", PartitionType.DATE),)),
         with_source(delta="people"),
+        with_source(iceberg="people"),
         replace(AUDIENCE, columns=((EMAIL, "mail"), (PHONE, "phone"))),
         replace(AUDIENCE, country="DE"),
         replace(AUDIENCE, exclusion_lists=()),
