@@ -21,17 +21,8 @@ from reconciler.members.data_root import SourceChangedError
 from reconciler.members.database import IN_FILE, READ_ERRORS, is_ours, literal, paths
 from reconciler.members.file_stamp import stamp
 from reconciler.members.intake import AGAIN, Intake, UnusableError
-from reconciler.members.sources import (
-    COLUMNS,
-    Family,
-    File,
-    Part,
-    Table,
-    changed,
-    family,
-    shown_in,
-    unreadable,
-)
+from reconciler.members.parts import File, Part
+from reconciler.members.sources import COLUMNS, Family, Table, changed, family, shown_in, unreadable
 
 SEPARATORS = (",", ";", "\t", "|")
 LONGEST_HEADER = 1 << 20

@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator
 
 from reconciler.core.errors import Finding
 from reconciler.core.identifiers import BLANKS
-from reconciler.members.sources import LINE_BREAKS, File, Part, Table
+from reconciler.members.parts import File, Part
+from reconciler.members.sources import LINE_BREAKS, Table
 
 
 def line_break(table: Table, columns: Collection[str]) -> Finding:

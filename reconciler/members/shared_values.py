@@ -6,8 +6,8 @@ from pathlib import Path
 
 from reconciler.core.errors import Finding
 from reconciler.core.model import SourceLocation
+from reconciler.members.parts import Part
 from reconciler.members.pruning import Values
-from reconciler.members.sources import Part
 
 FILE_INDEX = "file_index"
 """DuckDB's column of a file's position among those of its reader."""

@@ -21,9 +21,10 @@ from reconciler.members.delta_lake import LOG_FOLDER, version
 from reconciler.members.delta_lake.log import changed_at, copy_log, damaged, log_files, moment
 from reconciler.members.described import common_types
 from reconciler.members.intake import UnusableError
+from reconciler.members.parts import Part
 from reconciler.members.pruning import Values
 from reconciler.members.shared_values import SharedColumn, unsuited, with_shared
-from reconciler.members.sources import Part, RowOrigin, Table, family, shown_in
+from reconciler.members.sources import RowOrigin, Table, family, shown_in
 from reconciler.members.table_files import AGAIN, require_inside
 
 _TYPES = {

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.members.intake import UnusableError
+from reconciler.members.parts import Part, StoredColumn
 from reconciler.members.shared_values import SharedColumn, with_shared
-from reconciler.members.sources import Part, StoredColumn
 from reconciler.members.table_files import AGAIN
 
 _TYPES = {

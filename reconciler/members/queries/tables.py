@@ -22,11 +22,12 @@ from reconciler.disk.private_dir import private_directory
 from reconciler.members.database import is_ours, literal, name, number
 from reconciler.members.described import parquet_table, unique
 from reconciler.members.file_stamp import stamp
+from reconciler.members.parts import File
 from reconciler.members.queries.databases import NO_DATABASES, Databases
 from reconciler.members.queries.installed import require
 from reconciler.members.queries.problems import NotInstalledError, QueryError, QueryProblem
 from reconciler.members.queries.session import STREAM, Limits, Rows, Session
-from reconciler.members.sources import File, RowOrigin, Table
+from reconciler.members.sources import RowOrigin, Table
 from reconciler.members.stopping import stoppable
 
 if TYPE_CHECKING:

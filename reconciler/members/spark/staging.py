@@ -17,9 +17,10 @@ from reconciler.members.exclusions import Exclusions, ListUse
 from reconciler.members.group_rows import LostRows
 from reconciler.members.identifier_sql import Class
 from reconciler.members.lists import ListColumn
+from reconciler.members.parts import File
 from reconciler.members.shared_scan import RowTrouble, SharedScan
 from reconciler.members.snapshots import Selection, Snapshots
-from reconciler.members.sources import File, Table
+from reconciler.members.sources import Table
 from reconciler.members.spark.cluster import Answer, Cluster
 from reconciler.members.spark.tasks import (
     BesideShare,
