@@ -57,6 +57,8 @@ def current(metadata: Path, fetch: Fetch) -> dict[str, Any]:
         return {"cause": str(error)}
     except ImportError:  # Snappy
         return {"cause": "codec"}
+    if not _is_whole(table, len(files)):
+        return {"cause": "count"}
     mapping = table.name_mapping()
     return {
         "location": table.location,
@@ -87,6 +89,16 @@ def _files(table: TableMetadata, fetch: Fetch) -> Iterator[tuple[str, int, dict[
                 raise RefusedError("encrypted")
             values = _values(table, manifest, [file.partition[at] for at in range(len(file.partition))])
             yield file.file_path, file.file_size_in_bytes, values
+
+
+def _is_whole(table: TableMetadata, files: int) -> bool:
+    """Return whether there are as many files as the snapshot states, if it does.
+
+    A manifest list that was cut between two blocks looks complete, because its length is written nowhere.
+    """
+    snapshot = table.current_snapshot()
+    counts = snapshot.summary.additional_properties if snapshot and snapshot.summary else {}
+    return counts.get("total-data-files", str(files)) == str(files)
 
 
 def _snapshot(table: TableMetadata, number: int) -> Snapshot:

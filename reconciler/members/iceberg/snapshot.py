@@ -24,6 +24,7 @@ _CAUSES = {
         "has delete files: rows of its data files are deleted that are still there",
         "let its owner run rewrite_data_files with `remove-dangling-deletes`, and write `copy-on-write`",
     ),
+    "count": ("lists another number of data files than its current snapshot states", AGAIN),
     "kind": ("has data files that are not Parquet", "let its owner rewrite them as Parquet"),
     "encrypted": ("has encrypted files", "let its owner write a table without encryption"),
     "codec": (

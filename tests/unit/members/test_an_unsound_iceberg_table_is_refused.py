@@ -128,6 +128,10 @@ UNSOUND: dict[str, tuple[Change, str]] = {
     "no schema": (stating(schemas=[]), DAMAGED),
     "an unknown snapshot": (stating(current_snapshot_id=1), DAMAGED),
     "no snapshot": (stating(current_snapshot_id=-1), "has no rows: its current snapshot has no data file"),
+    "another number of files": (
+        in_snapshot(summary={"operation": "append", "total-data-files": "3"}),
+        "lists another number of data files than its current snapshot states",
+    ),
     "no manifest list": (
         removed("metadata/snap-*.avro"),
         "lacks a file of its metadata: people/metadata/",
