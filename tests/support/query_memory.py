@@ -31,5 +31,7 @@ if __name__ == "__main__":
     queries = AskedQueries(databases, folder, folder / "queries", lambda: None, run)
     table = queries.table(engine, Query("crm", sql), ("email", "id"), date(2026, 11, 30))
     row = engine.execute(f"SELECT count(*) FROM {table.relation(['email'])}").fetchone()
-    used = max(resource.getrusage(one).ru_maxrss for one in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    status = Path("/proc/self/status").read_text()
+    own = int(status.partition("VmHWM:")[2].split()[0])  # `ru_maxrss` has the peak of the parent as well
+    used = max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
     sys.stdout.write(f"{row[0] if row else 0} {used // 1024}\n")
