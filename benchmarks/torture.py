@@ -80,7 +80,7 @@ RUNS = (
     ),
     Run(
         "spark",
-        pytest("-s", "tests/e2e/test_a_real_spark_cluster_is_an_engine.py", "-k", "same_targets"),
+        pytest("-s", "tests/e2e/test_a_real_spark_cluster_is_an_engine.py"),
         {"SPARK_ROWS": "5000000"},
     ),
     Run("store", ("benchmarks/store.py", "--rounds", "2")),

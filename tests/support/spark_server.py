@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -38,20 +39,23 @@ class SparkServer:
         """What Spark wrote into its event log until now."""
         return "".join(one.read_text("utf-8", "replace") for one in self.events.rglob("events_*"))
 
+    def sent(self) -> int:
+        """Return how many stages have sent all of their rows to a shuffle."""
+        logged = self.logged()
+        ended = re.findall(r'"SparkListenerStageCompleted","Stage Info":{"Stage ID":(\d+)', logged)
+        sending = re.findall(r'"SparkListenerTaskEnd","Stage ID":(\d+),[^{]*"ShuffleMapTask"', logged)
+        return len(set(ended) & set(sending))
+
     def executors(self) -> list[int]:
         """Return the process IDs of the executors, the oldest first."""
         found = []
-        for entry in Path("/proc").iterdir():
+        for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if entry.name.isdigit() and self._is_executor(entry):
-                    found.append(int(entry.name))
-        return sorted(found)
-
-    def _is_executor(self, entry: Path) -> bool:
-        parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-        return (
-            parent == self.process.pid and b"CoarseGrainedExecutorBackend" in (entry / "cmdline").read_bytes()
-        )
+                words = (entry / "stat").read_text().rpartition(")")[2].split()
+                parent, started, command = int(words[1]), int(words[19]), (entry / "cmdline").read_bytes()
+                if parent == self.process.pid and b"CoarseGrainedExecutorBackend" in command:
+                    found.append((started, int(entry.name)))
+        return [process for _, process in sorted(found)]
 
     def kill_an_executor(self) -> None:
         os.kill(self.executors()[0], signal.SIGKILL)
@@ -85,6 +89,7 @@ def spark_server(folder: Path, token: str = "") -> Iterator[SparkServer]:
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.driver.extraJavaOptions": QUICK,
         "spark.executor.extraJavaOptions": QUICK,
+        "spark.shuffle.io.retryWait": "1s",
         "spark.local.dir": str(folder / "local"),
     }
     command = [
