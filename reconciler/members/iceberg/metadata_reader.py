@@ -4,8 +4,10 @@ Manifests contain values of rows, and pyiceberg quotes what it can't read. So no
 prints as errors. `cause` says what was found instead of a snapshot.
 """
 
+import contextlib
 import gzip
 import json
+import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
@@ -33,7 +35,13 @@ class RefusedError(Exception):
 
 def main() -> None:
     asked = json.loads(sys.stdin.readline())
-    json.dump(current(Path(asked["metadata"]), _fetch), sys.stdout)
+    with contextlib.suppress(ValueError, OSError):  # a system that has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (asked["memory"], asked["memory"]))
+    try:
+        found = current(Path(asked["metadata"]), _fetch)
+    except MemoryError:
+        found = {"cause": "memory"}
+    json.dump(found, sys.stdout)
 
 
 def _fetch(table: str, locations: Sequence[str]) -> Sequence[str]:
@@ -130,12 +138,12 @@ def _json(value: object, type_: str) -> Value:
 
 def _changed_at(table: TableMetadata) -> int | None:
     """Return when the newest snapshot that changed rows was written, in milliseconds; None if it is gone."""
-    snapshot = table.current_snapshot()
-    while snapshot is not None:
+    snapshots = {one.snapshot_id: one for one in table.snapshots}
+    number = table.current_snapshot_id
+    while number is not None and (snapshot := snapshots.pop(number, None)):  # a circle of parents ends too
         if _changes_rows(snapshot):
             return snapshot.timestamp_ms
-        parent = snapshot.parent_snapshot_id
-        snapshot = None if parent is None else table.snapshot_by_id(parent)
+        number = snapshot.parent_snapshot_id
     return None
 
 

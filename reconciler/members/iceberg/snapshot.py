@@ -18,6 +18,8 @@ from reconciler.members.watcher import WATCHER
 READER = "reconciler.members.iceberg.metadata_reader"
 LONGEST = 600.0
 """Seconds that the metadata may take."""
+MEMORY = 4 << 30
+"""Bytes that the process may use: a few kilobytes of a packed file can become any number."""
 _CAUSES = {
     "format": ("has a newer format version than 2", "let its owner write a table of format version 2"),
     "deletes": (
@@ -27,6 +29,10 @@ _CAUSES = {
     "count": ("lists another number of data files than its current snapshot states", AGAIN),
     "kind": ("has data files that are not Parquet", "let its owner rewrite them as Parquet"),
     "encrypted": ("has encrypted files", "let its owner write a table without encryption"),
+    "memory": (
+        "has metadata that needs more than 4 GB of memory",
+        "let its owner expire old snapshots, and run rewrite_data_files and rewrite_manifests",
+    ),
     "codec": (
         "has manifests that are packed with Snappy",
         "let its owner set write.avro.compression-codec to gzip, and run rewrite_manifests",
@@ -71,7 +77,7 @@ def _asked(metadata: Path, fetch: Fetch, check: Callable[[], None]) -> dict[str,
 
     try:
         with WATCHER.watching(look):
-            _write(child, {"metadata": str(metadata)})
+            _write(child, {"metadata": str(metadata), "memory": MEMORY})
             for line in output(child):
                 message = json.loads(line)
                 if not isinstance(message, dict):

@@ -237,6 +237,7 @@ def test_identifiers_are_not_read_from_partitions(project: Project, table: Table
     [
         ("people/metadata/none.metadata.json", "lacks the metadata file that is named: people/metadata/none"),
         ("people/none.metadata.json", "is named by a file that is in no folder `metadata`"),
+        ("x" * 300, "has no metadata"),
         ("../people", "lies outside the data root → give a path relative to it"),
     ],
 )
@@ -254,7 +255,7 @@ def test_columns_with_parts_are_not_offered(project: Project, table: Table) -> N
     with table.update_schema() as schema:
         schema.add_column("home", StructType(NestedField(9, "city", StringType())))
     [problem] = project.iceberg("people", where="home IS NULL").problems()
-    assert "`where` names a column that isn't there" in problem
+    assert "`where` names a column that isn't there → name a column of the Iceberg table" in problem
 
 
 def test_a_column_that_numbers_files_is_refused_beside_columns_that_came_later(
@@ -318,6 +319,13 @@ def test_a_process_that_fails_or_prints_does_no_harm(
         monkeypatch.setattr(snapshot, "READER", module)
         assert DAMAGED in refused(project)
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_process_has_a_limit_of_memory(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(project.root / "people")
+    written("00009-x.gz.metadata.json", gzip.compress(bytes(64 << 20), 1))(project.root / "people")
+    monkeypatch.setattr(snapshot, "MEMORY", 64 << 20)
+    assert "has metadata that needs more than 4 GB of memory → let its owner expire" in refused(project)
 
 
 def test_a_request_to_stop_ends_the_process(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -222,6 +222,16 @@ def test_maintenance_makes_a_table_no_younger(project: Project, table: Table) ->
     assert target(project).newest == written
 
 
+def test_the_age_of_snapshots_whose_parents_are_a_circle_is_unknown(project: Project, table: Table) -> None:
+    def circle(stated: dict[str, Any]) -> None:
+        last, first = stated["snapshots"][-1], stated["snapshots"][0]
+        last["parent-snapshot-id"], first["parent-snapshot-id"] = first["snapshot-id"], last["snapshot-id"]
+        first["summary"] = last["summary"] = {"operation": "replace"}
+
+    rewrite(project.root / "people", circle)
+    assert target(project).newest is None
+
+
 def test_an_age_that_the_metadata_has_lost_is_refused_only_if_it_is_limited(
     project: Project, table: Table
 ) -> None:
