@@ -1,5 +1,6 @@
 """Where the files of sources lie: in a folder, or in an object store, from which they are brought to one."""
 
+import errno
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -81,7 +82,12 @@ class LocalFolder:
         self.name = name or str(folder)
 
     def matching(self, pattern: str) -> list[Path]:
-        return [path for path in self.folder.glob(pattern) if path.is_file()]
+        try:
+            return [path for path in self.folder.glob(pattern) if path.is_file()]
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # no file has such a name
+                return []
+            raise
 
     def bring(self, files: Sequence[Path]) -> None:
         """They are there already."""

@@ -120,7 +120,7 @@ class Preparation:
     def _add_condition(self, draft: _Draft, table: Table) -> None:
         source = draft.audience.source
         known = {one.casefold(): one for one in table.names}
-        condition = where.parse(self._cursor, source, known, self._today, self._trees)
+        condition = where.parse(self._cursor, source, known, self._today, self._trees, table.origin)
         if isinstance(condition, Finding):
             draft.findings.append(condition)
             return

@@ -21,7 +21,7 @@ from reconciler.members import expression, expression_size
 from reconciler.members.database import name
 from reconciler.members.expression import Broken, Node
 from reconciler.members.expression_size import Excess
-from reconciler.members.sources import shown, suggestion
+from reconciler.members.sources import RowOrigin, shown, suggestion
 from reconciler.members.time_limit import CHECKING, OverdueError, time_limit
 
 _NODES = """
@@ -106,13 +106,16 @@ def parse(
     columns: Mapping[str, str] | None,
     today: date,
     trees: Trees = MappingProxyType({}),
+    origin: RowOrigin = RowOrigin.FILES,
 ) -> WhereClause | Finding:
     """`columns` maps case-folded names to names, None if they aren't known; `:today` becomes the date."""
     where, place = source.where, source.where_place
     if not where.strip():
         return ALWAYS
     dated = _dated(where, today)
-    found = _refused(where) or _checked(dated, trees.get(dated) or expression.tree(cursor, dated), columns)
+    found = _refused(where) or _checked(
+        dated, trees.get(dated) or expression.tree(cursor, dated), columns, origin
+    )
     if isinstance(found, _Fault):
         at = found.index
         if found.node and found.node["query_location"] < len(dated.encode()) + _MARGIN:
@@ -145,7 +148,7 @@ def _refused(where: str) -> _Fault | None:
 
 
 def _checked(
-    dated: str, tree: Node | Broken, columns: Mapping[str, str] | None
+    dated: str, tree: Node | Broken, columns: Mapping[str, str] | None, origin: RowOrigin
 ) -> tuple[tuple[str, ...], ConditionSize] | _Fault:
     """The columns that the expression names, each once, and the size of what it makes of a row."""
     if tree is expression.TOO_DEEP:
@@ -154,7 +157,7 @@ def _checked(
     if isinstance(tree, Broken):
         return _unread(dated, tree.index)
     named = [node for node in expression.walk(tree) if node["class"] == "COLUMN_REF"]
-    fault = _forbidden(tree) or (_foreign(named, columns) if columns is not None else None)
+    fault = _forbidden(tree) or (_foreign(named, columns, origin) if columns is not None else None)
     if fault:
         return fault
     size = expression_size.measured(tree)
@@ -238,7 +241,7 @@ def _function(node: Node) -> _Fault | None:
     return None
 
 
-def _foreign(named: list[Node], columns: Mapping[str, str]) -> _Fault | None:
+def _foreign(named: list[Node], columns: Mapping[str, str], origin: RowOrigin) -> _Fault | None:
     for node in named:
         one = str(node["column_names"][0])
         if one.casefold() in columns:
@@ -246,7 +249,7 @@ def _foreign(named: list[Node], columns: Mapping[str, str]) -> _Fault | None:
         if one.lower() in CLOCKS:
             return _moving(one.lower(), node)
         hint = (
-            suggestion(one, columns.values())
+            suggestion(one, columns.values(), origin)
             if shown(one) == one
             else "texts are quoted with ', columns with \""
         )

@@ -149,7 +149,9 @@ def _tell_missing(error: _Error) -> Iterator[Issue]:
     for key in error.wanted:
         if key not in error.given and key not in misspelt:
             about = known.get(key, {}).get("description", "").split(". ")[0].rstrip(".")
-            remedy = f"add `{key}:`" + (f" ({about[0].lower()}{about[1:]})" if about else "")
+            if not about[1:2].isupper():  # an abbreviation, such as ID, stays as it is
+                about = about[:1].lower() + about[1:]
+            remedy = f"add `{key}:`" + (f" ({about})" if about else "")
             if allowed := known.get(key, {}).get("enum"):
                 remedy += f"; {choices('', allowed)}"
             yield _flaw(error.place, f"`{key}` is missing from {error.subject}", remedy)

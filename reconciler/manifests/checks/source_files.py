@@ -1,6 +1,7 @@
 """Whether the files that manifests name exist, as far as a local disk shows."""
 
-from collections.abc import Iterator
+import errno
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -58,11 +59,15 @@ def _missing(inventory: ManifestIndex, folder: Path, name: str) -> Iterator[Issu
         yield from _missing_table(document, folder, name)
 
 
-def _matches(folder: Path, pattern: str) -> bool:
+def _matches(folder: Path, pattern: str, is_wanted: Callable[[Path], bool] = Path.is_file) -> bool:
     try:
-        return any(found.is_file() for found in folder.glob(pattern))
+        return any(is_wanted(found) for found in folder.glob(pattern))
     except ValueError:  # a pattern that pathlib can't read, such as `**x`
         return False
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # no file has such a name
+            return False
+        raise
 
 
 def _missing_table(document: ManifestDocument, folder: Path, name: str) -> Iterator[Issue]:
@@ -72,10 +77,10 @@ def _missing_table(document: ManifestDocument, folder: Path, name: str) -> Itera
         if not table or is_placeholder(table):
             continue
         if key == "iceberg" and table.endswith(_METADATA):
-            problem, is_there = f"no such file is below the data root, {name}", (folder / table).is_file()
+            problem, is_there = f"no such file is below the data root, {name}", _matches(folder, table)
         else:
             problem = f"no {called} table is in this folder below the data root, {name}: it has no `{log}`"
-            is_there = (folder / table / log).is_dir()
+            is_there = _matches(folder, f"{table}/{log}", Path.is_dir)
         if not is_there:
             yield Issue(document.place("source", key), IssueRank.SCHEMA, problem, remedy)
 

@@ -306,6 +306,7 @@ def test_a_connection_to_databricks_arrives(tmp_path: Path) -> None:
     ("line", "instead", "said"),
     [
         ("warehouseId: 0123456789abcdef\n", "", "`warehouseId` is missing"),
+        ("warehouseId: 0123456789abcdef\n", "", "add `warehouseId:` (ID of the SQL warehouse"),
         ("warehouseId: 0123456789abcdef\n", "warehouseId: /sql/1.0/a\n", "the end of its HTTP path"),
         ("clientSecret: env:DB_SECRET\n", "", "`clientSecret` is missing"),
         ("clientSecret: env:DB_SECRET\n", "clientSecret: dose1234\n", "refer to the secret"),

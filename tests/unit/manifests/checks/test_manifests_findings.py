@@ -449,6 +449,13 @@ TYPES = [
 SOURCES = [
     (AUDIENCE, '"customers/*.csv"', '‸"custmers/*.csv"', "no file below the data root", "`--data-root`"),
     (AUDIENCE, '"suppressed.csv"', '‸"gone.csv"', "no file below the data root", "correct the pattern"),
+    (
+        AUDIENCE,
+        '"customers/*.csv"',
+        f'‸"{"x" * 300}.csv"',
+        "no file below the data root",
+        "correct the pattern",
+    ),
     (AUDIENCE, '"customers/*.csv"', '‸"**.csv"', "no file below the data root", "correct the pattern"),
     (AUDIENCE, '"customers/*.csv"', '‸"../*.csv"', "item 1 of `files` is not written", "below the data root"),
     (AUDIENCE, '"customers/*.csv"', '‸"a/../../*.csv"', "item 1 of `files` is not", "below the data root"),
