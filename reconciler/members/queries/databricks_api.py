@@ -205,7 +205,7 @@ def _late(end: float) -> QueryError | None:
 def _object(answer: httpx.Response) -> dict[str, Any]:
     try:
         content = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise QueryError(QueryProblem.NOT_A_WORKSPACE) from None
     if not isinstance(content, dict):
         raise QueryError(QueryProblem.NOT_A_WORKSPACE)

@@ -66,7 +66,7 @@ def _granted(answer: httpx.Response) -> tuple[Bearer, float]:
     try:
         content = answer.json()
         token, seconds = content["access_token"], float(content["expires_in"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise QueryError(QueryProblem.NOT_A_WORKSPACE) from None
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise QueryError(QueryProblem.NOT_A_WORKSPACE)

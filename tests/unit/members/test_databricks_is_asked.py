@@ -8,6 +8,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from support.databases import CERTIFICATES, PASSWORD, Row
 from support.databricks import INSTALLED, TOKEN, WAREHOUSE, DatabricksServer, databricks
@@ -18,7 +19,7 @@ from reconciler.core.database import Driver, TlsMode
 from reconciler.core.errors import CancelledError, ConfigurationError
 from reconciler.core.model import Hashing
 from reconciler.members.queries import databricks_api as api
-from reconciler.members.queries import installed
+from reconciler.members.queries import databricks_login, installed
 from reconciler.members.queries.databases import Databases
 from reconciler.members.queries.databricks import DatabricksSession
 from reconciler.members.queries.guard import Statement, guarded
@@ -295,6 +296,7 @@ def test_other_addresses_are_not_fetched(
         ([(302, "")], QueryProblem.NOT_A_WORKSPACE, "302"),
         ([(200, "<html>Sign in</html>")], QueryProblem.NOT_A_WORKSPACE, ""),
         ([(200, [])], QueryProblem.NOT_A_WORKSPACE, ""),
+        ([(200, "[" * 100_000)], QueryProblem.NOT_A_WORKSPACE, ""),
         ([(200, {"statement_id": "../../marker"})], QueryProblem.NOT_A_WORKSPACE, ""),
         ([(200, {"statement_id": "a", "status": {"state": "marker"}})], QueryProblem.NOT_A_WORKSPACE, ""),
         ([(200, {"statement_id": "a", "status": {"state": "CANCELED"}})], QueryProblem.LOST, "CANCELED"),
@@ -382,6 +384,15 @@ def test_a_service_principal_gets_tokens_that_end(server: DatabricksServer) -> N
         assert server.logins > before
     found = opening(server.databases(secret="another"))
     assert (found.problem, found.code) == (QueryProblem.PRINCIPAL, "401")
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b"<html>", b"[]", b'{"access_token": 1, "expires_in": 60}']
+)
+def test_a_token_is_read_from_no_other_answer(content: bytes) -> None:
+    with pytest.raises(QueryError) as found:
+        databricks_login._granted(httpx.Response(200, content=content))
+    assert found.value.problem is QueryProblem.NOT_A_WORKSPACE
 
 
 def test_an_extra_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
