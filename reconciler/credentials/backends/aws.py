@@ -108,7 +108,7 @@ class AwsBackend:
         if not isinstance(value, str) or not value.strip():
             raise AuthenticationError(
                 f"{place.reference} holds no text",
-                remedy="put the secret there, or name its field in credentials.yaml: aws-sm:NAME#FIELD",
+                remedy="put the secret there, or name its field in the manifest: aws-sm:NAME#FIELD",
             )
         return Secret(value.strip())
 
@@ -211,7 +211,7 @@ def _place(name: str) -> _Place:
     identity, _, field = name.partition("#")
     if not identity:
         raise ConfigurationError(
-            "an `aws-sm:` reference names no secret", remedy="write aws-sm:NAME in credentials.yaml"
+            "an `aws-sm:` reference names no secret", remedy="write aws-sm:NAME in the manifest"
         )
     return _Place(f"aws-sm:{name}", identity, field)
 

@@ -122,6 +122,6 @@ def _text(program: str, output: bytes) -> str:
 def _failed(program: str, problem: str) -> AuthenticationError:
     return AuthenticationError(
         f"the command {program} {problem}",
-        remedy=f"run it yourself: in the project's folder, the line with {program} in credentials.yaml; "
+        remedy=f"run it yourself: in the project's folder, the line with {program} in the manifest; "
         "it must print the secret and nothing else, ask nothing, and end with 0",
     )

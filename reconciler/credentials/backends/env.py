@@ -18,6 +18,6 @@ class EnvBackend:
             state = "empty" if name in self._environ else "not set"
             raise AuthenticationError(
                 f"the environment variable {name} is {state}",
-                remedy=f"export {name}, or change the reference env:{name} in credentials.yaml",
+                remedy=f"export {name}, or change the reference env:{name} in the manifest",
             )
         return Secret(value)

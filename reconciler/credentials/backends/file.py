@@ -34,7 +34,7 @@ class FileBackend:
             kind = MissingSecretError if isinstance(error, FileNotFoundError) else AuthenticationError
             raise kind(
                 f"the secret file {name} can't be read: {os.strerror(error.errno or 0)}",
-                remedy=f"create it, or change the reference file:{name} in credentials.yaml",
+                remedy=f"create it, or change the reference file:{name} in the manifest",
             ) from None
         if mode & OTHERS:
             raise AuthenticationError(

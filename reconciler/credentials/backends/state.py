@@ -37,7 +37,7 @@ class StateBackend:
         if content is None:
             raise MissingSecretError(
                 f"nothing is kept as state:{name}",
-                remedy=f"ask for consent, or change the reference state:{name} in credentials.yaml",
+                remedy=f"ask for consent, or change the reference state:{name} in the manifest",
             )
         return _open(name, self._derived(name), content)
 

@@ -95,7 +95,7 @@ class VaultBackend:
         if not version:
             raise MissingSecretError(
                 f"there is no secret at {place.reference}",
-                remedy="write it there (`vault kv put`), or correct the reference in credentials.yaml; "
+                remedy="write it there (`vault kv put`), or correct the reference in the manifest; "
                 "the path is without `data/`",
             )
         value = kept.get(place.field)
@@ -212,7 +212,7 @@ def _place(name: str) -> _Place:
     mount, _, path = whole.strip("/").partition("/")
     if not path:
         raise ConfigurationError(
-            "a `vault:` reference names no secret", remedy="write vault:MOUNT/PATH#FIELD in credentials.yaml"
+            "a `vault:` reference names no secret", remedy="write vault:MOUNT/PATH#FIELD in the manifest"
         )
     return _Place(f"vault:{name}", mount, path, field or "value")
 
@@ -233,7 +233,7 @@ def _translated_errors(reference: str) -> Iterator[None]:
         yield
     except exceptions.InvalidPath:
         raise MissingSecretError(
-            f"there is nothing at {reference}", remedy="correct the mount and the path in credentials.yaml"
+            f"there is nothing at {reference}", remedy="correct the mount and the path in the manifest"
         ) from None
     except (exceptions.VaultError, httpx.RequestError, httpx.InvalidURL, OSError, ValueError) as error:
         if isinstance(error, exceptions.InvalidRequest) and _LOST_RACE in " ".join(error.errors or ()):
