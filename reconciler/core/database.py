@@ -107,8 +107,9 @@ class DatabaseConnection:
         """Return what is read, as a definition states it: without logins."""
         if self.server is None:
             return f"{self.driver.value}:{self.file}"
-        path = "/".join(filter(None, (self.project, self.catalog, self.server.database)))
-        return f"{self.driver.value}://{self.server.host}:{self.server.port}/{path}"
+        catalog = f"{self.catalog}/" if self.catalog else ""  # a schema of that name leads elsewhere
+        path = "/".join(filter(None, (self.project, self.server.database)))
+        return f"{self.driver.value}://{self.server.host}:{self.server.port}/{catalog}{path}"
 
     @property
     def writing(self) -> "DatabaseRole":

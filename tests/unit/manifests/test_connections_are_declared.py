@@ -1,5 +1,6 @@
 """Connections to databases, and sources that are queries: what arrives, and what is refused."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -300,6 +301,9 @@ def test_a_connection_to_databricks_arrives(tmp_path: Path) -> None:
     assert connection.plan_login == Login(token="env:PLAN_TOKEN", max_rows=1000, warehouse="0123456789abcdef")
     [source] = [one.source.query for one in desired.audiences if one.source.query]
     assert source.leads_to == f"databricks://{host}:443/crm/public"
+    assert replace(connection, catalog="").leads_to == f"databricks://{host}:443/public"
+    alone = replace(connection, catalog="public", server=replace(connection.server, database=""))
+    assert alone.leads_to == f"databricks://{host}:443/public/"
 
 
 @pytest.mark.parametrize(
