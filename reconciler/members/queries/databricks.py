@@ -6,18 +6,18 @@ stand, and what else a token may do is up to the rights of its owner.
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.core.database import DatabaseConnection, Server
 from reconciler.members.queries.child import typed
 from reconciler.members.queries.databricks_api import Result, Workspace
 from reconciler.members.queries.databricks_types import Column, received, schema, unfit
 from reconciler.members.queries.guard import Statement
 from reconciler.members.queries.moments import moment
 from reconciler.members.queries.problems import QueryError, QueryProblem
-from reconciler.members.queries.session import Account, Limits, Rows
+from reconciler.members.queries.session import Limits, Rows
 
 if TYPE_CHECKING:
     import pyarrow
@@ -26,18 +26,11 @@ _TODAY = ":today"
 
 
 class DatabricksSession:
-    """Implements `Session` over requests, each of which has the login."""
+    """Implements `Session` over the requests of a workspace, which it closes."""
 
-    def __init__(
-        self,
-        connection: DatabaseConnection,
-        server: Server,
-        warehouse: str,
-        account: Account,
-        limits: Limits,
-    ) -> None:
+    def __init__(self, workspace: Workspace, limits: Limits) -> None:
         self.limits = limits
-        self._workspace = Workspace(connection, server, warehouse, account, limits)
+        self._workspace = workspace
         try:
             self._workspace.run("SELECT 1", None, self._end(), inline=True)
         except BaseException:
@@ -82,15 +75,14 @@ class DatabricksSession:
         end, found = self._end(), list[QueryError]()
         result = self._workspace.run(sql, today, end)
         self.limits.require(result.rows)
-        first = _opened(self._workspace.chunk(result, 0, end)) if result.rows else None
-        columns = schema(result.columns) if first is None else received(first.schema)
+        opened = [_opened(self._workspace.chunk(result, 0, end))] if result.rows else []
+        columns = received(opened[0].schema) if opened else schema(result.columns)
         if len(columns) != len(result.columns):
             raise QueryError(QueryProblem.TYPES)
 
         def batches() -> Iterator["pyarrow.RecordBatch"]:
             try:
-                for batch in self._batches(result, first, end):
-                    yield typed(batch, columns)
+                yield from map(partial(typed, schema=columns), self._batches(result, opened, end))
             except QueryError as error:
                 found.append(error)
                 raise
@@ -100,18 +92,28 @@ class DatabricksSession:
         yield Rows(reader, names, unfit(result.columns), lambda: found[0] if found else None)
 
     def _batches(
-        self, result: Result, first: "pyarrow.RecordBatchReader | None", end: float
+        self, result: Result, opened: list["pyarrow.RecordBatchReader"], end: float
     ) -> Iterator["pyarrow.RecordBatch"]:
-        """Yield all rows. A part is in memory at a time. Raises QueryError if rows are missing."""
-        rows, part = 0, first
+        """Yield all rows. Raises QueryError if rows are missing. `opened` has the first part, and loses it.
+
+        Nothing here refers to a part when the next one is fetched, so that its memory is free.
+        """
+        rows = 0
         for index in range(result.chunks if result.rows else 0):
-            for batch in _read(part or _opened(self._workspace.chunk(result, index, end))):
-                self.limits.check()
-                rows += batch.num_rows
-                yield batch
-            part = None
+            rows += yield from self._counted(
+                opened.pop() if opened else _opened(self._workspace.chunk(result, index, end))
+            )
         if rows != result.rows:
             raise QueryError(QueryProblem.LOST)
+
+    def _counted(self, part: "pyarrow.RecordBatchReader") -> Generator["pyarrow.RecordBatch", None, int]:
+        """Yield the rows of a part. Return their number."""
+        rows = 0
+        for batch in _read(part):
+            self.limits.check()
+            rows += batch.num_rows
+            yield batch
+        return rows
 
     def _columns(self, statement: Statement, today: date) -> tuple[Column, ...]:
         """Return the columns of a query, which does not run."""

@@ -248,7 +248,7 @@ def _result(id_: str, answer: dict[str, Any]) -> Result:
         rows, chunks = int(manifest.get("total_row_count", 0)), int(manifest.get("total_chunk_count", 0))
         values = tuple(tuple(one) for one in (answer.get("result") or {}).get("data_array") or ())
         truncated = manifest.get("truncated")
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         raise QueryError(QueryProblem.NOT_A_WORKSPACE) from None
     if truncated:
         raise QueryError(QueryProblem.RESULT)

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from reconciler.members.queries.problems import QueryError, QueryProblem
+from reconciler.web.size_limits import TooLargeError
 
 _STATES: Mapping[str, QueryProblem] = {
     "22": QueryProblem.VALUE,
@@ -83,7 +84,9 @@ def refused(status: int, code: object) -> QueryError:
 
 
 def unreachable(error: Exception) -> QueryError:
-    """Return why no answer arrived."""
+    """Return why no answer arrived, or none that can be used."""
+    if isinstance(error, TooLargeError):
+        return QueryError(QueryProblem.NOT_A_WORKSPACE)
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):

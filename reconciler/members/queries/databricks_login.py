@@ -65,9 +65,9 @@ def _granted(answer: httpx.Response) -> tuple[Bearer, float]:
         raise QueryError(QueryProblem.PRINCIPAL, str(answer.status_code))
     try:
         content = answer.json()
-        token, seconds = content["access_token"], float(content["expires_in"])
-    except (KeyError, TypeError, ValueError, RecursionError):
+        token, end = content["access_token"], time.monotonic() + int(content["expires_in"]) - EARLY
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise QueryError(QueryProblem.NOT_A_WORKSPACE) from None
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise QueryError(QueryProblem.NOT_A_WORKSPACE)
-    return Bearer(Secret(token)), time.monotonic() + seconds - EARLY
+    return Bearer(Secret(token)), end

@@ -111,9 +111,10 @@ def _snowflake(one: Opening) -> Session:
 
 def _databricks(one: Opening) -> Session:
     from reconciler.members.queries.databricks import DatabricksSession
+    from reconciler.members.queries.databricks_api import Workspace
 
-    server = one.server()
-    return DatabricksSession(one.connection, server, one.login.warehouse, one.account(), one.limits)
+    workspace = Workspace(one.connection, one.server(), one.login.warehouse, one.account(), one.limits)
+    return DatabricksSession(workspace, one.limits)
 
 
 _ADBC = ("sqlglot", "adbc_driver_manager")

@@ -102,11 +102,9 @@ def _refuse_writing(tree: exp.Expr, start: int) -> None:
     if writing := next(tree.find_all(*_WRITING), None):
         raise QueryError(QueryProblem.WRITES, index=_start(writing, start))
     for one in tree.find_all(exp.Func):
-        named = {
-            one.name.lower(),
-            one.sql_name().lower(),
-        }  # the second is of a function that the parser knows
-        if named & _ACTING_NAMES or one.name.lower().startswith(_SYSTEM):
+        # A function that the parser knows has its name in its class.
+        names = {one.name.lower(), one.sql_name().lower()}
+        if names & _ACTING_NAMES or one.name.lower().startswith(_SYSTEM):
             raise QueryError(QueryProblem.ACTS, index=_start(one, start))
 
 

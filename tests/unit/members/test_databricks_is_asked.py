@@ -2,11 +2,13 @@
 
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -34,6 +36,11 @@ ROWS: list[Row] = [
 ]
 LONG = "SELECT repeat('x', 100) AS email, id FROM range(12000) AS t(id)"
 SLOW = "SELECT email, customers.id FROM customers, range(1000000000000) AS r(n) WHERE customers.id + n < 0"
+ENDLESS = {
+    "statement_id": "a",
+    "status": {"state": "SUCCEEDED"},
+    "manifest": {"schema": {"columns": []}, "total_row_count": float("inf")},
+}
 REFUSED = {
     "SELECT mail, id FROM customers": "does not exist (42703)",
     "SELECT email, id FROM nobody": "does not exist (42P01)",
@@ -184,6 +191,26 @@ def test_rows_come_in_parts_and_storage_gets_no_token(server: DatabricksServer) 
     assert len(server.fetched) == 3
 
 
+def test_a_part_is_let_go_before_the_next_one_is_fetched(
+    server: DatabricksServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Part(bytearray):
+        """Unlike its base, it can be referred to weakly."""
+
+    fetch, fetched, alive = api.Workspace.chunk, list[weakref.ref[Part]](), list[int]()
+
+    def chunk(*asked: Any) -> Part:
+        alive.append(sum(one() is not None for one in fetched))
+        part = Part(fetch(*asked))
+        fetched.append(weakref.ref(part))
+        return part
+
+    monkeypatch.setattr(api.Workspace, "chunk", chunk)
+    with session(server.databases()) as one, one.rows(Statement(LONG, (), ()), TODAY) as rows:
+        assert sum(map(len, rows.stream)) == 12_000  # type: ignore[call-overload] # a reader
+    assert alive == [0, 0, 0]
+
+
 def test_a_type_that_changes_between_runs_is_refused(tmp_path: Path, server: DatabricksServer) -> None:
     project = crm(tmp_path, server.databases())
     assert len(project.emails()) == 2
@@ -297,6 +324,7 @@ def test_other_addresses_are_not_fetched(
         ([(200, "<html>Sign in</html>")], QueryProblem.NOT_A_WORKSPACE, ""),
         ([(200, [])], QueryProblem.NOT_A_WORKSPACE, ""),
         ([(200, "[" * 100_000)], QueryProblem.NOT_A_WORKSPACE, ""),
+        ([(200, ENDLESS)], QueryProblem.NOT_A_WORKSPACE, ""),
         ([(200, {"statement_id": "../../marker"})], QueryProblem.NOT_A_WORKSPACE, ""),
         ([(200, {"statement_id": "a", "status": {"state": "marker"}})], QueryProblem.NOT_A_WORKSPACE, ""),
         ([(200, {"statement_id": "a", "status": {"state": "CANCELED"}})], QueryProblem.LOST, "CANCELED"),
@@ -393,6 +421,19 @@ def test_a_token_is_read_from_no_other_answer(content: bytes) -> None:
     with pytest.raises(QueryError) as found:
         databricks_login._granted(httpx.Response(200, content=content))
     assert found.value.problem is QueryProblem.NOT_A_WORKSPACE
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 10**400])
+def test_a_token_without_a_usable_end_is_refused(server: DatabricksServer, seconds: float) -> None:
+    server.seconds = seconds
+    assert opening(server.databases(secret=PASSWORD)).problem is QueryProblem.NOT_A_WORKSPACE
+
+
+def test_an_answer_that_is_too_large_is_no_lost_connection(
+    server: DatabricksServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "LARGEST_ANSWER", 10)
+    assert opening(server.databases()).problem is QueryProblem.NOT_A_WORKSPACE
 
 
 def test_an_extra_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
