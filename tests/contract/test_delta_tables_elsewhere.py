@@ -77,6 +77,6 @@ def test_a_web_server_has_no_tables(tmp_path: Path) -> None:
         DeltaTables(files, tmp_path / "logs", lambda: None).latest("people", (), PLACE)
     [found] = refused.value.findings
     assert str(found).startswith(
-        "audiences/a.yaml:5:3: a web server has no listing of its files, and a Delta"
+        "audiences/a.yaml:5:3: a web server has no listing of its files, and the Delta"
     )
     assert found.remedy == "use a folder or an object store"

@@ -83,5 +83,5 @@ def test_a_web_server_has_no_tables(project: Project, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as refused:
         IcebergTables(files, lambda: None).current(source, ())
     [found] = refused.value.findings
-    assert "a web server has no listing of its files, and an Iceberg table needs one" in found.problem
+    assert "a web server has no listing of its files, and the Iceberg table people needs one" in found.problem
     assert found.remedy == "use a folder or an object store"

@@ -11,11 +11,11 @@ from urllib.parse import unquote
 
 import duckdb
 
-from reconciler.core.errors import ConfigurationError, Finding
+from reconciler.core.errors import ConfigurationError
 from reconciler.core.model import SourceLocation
 from reconciler.core.pii import redacted_path
 from reconciler.disk.atomic import os_errors
-from reconciler.members.data_root import DataRoot, NoListingError, SourceChangedError, is_outside
+from reconciler.members.data_root import DataRoot, is_outside
 from reconciler.members.database import literal
 from reconciler.members.delta_lake import LOG_FOLDER, version
 from reconciler.members.delta_lake.log import changed_at, copy_log, damaged, log_files, moment
@@ -25,7 +25,7 @@ from reconciler.members.parts import Part
 from reconciler.members.pruning import Values
 from reconciler.members.shared_values import SharedColumn, unsuited, with_shared
 from reconciler.members.sources import RowOrigin, Table, family, shown_in
-from reconciler.members.table_files import AGAIN, require_inside
+from reconciler.members.table_files import AGAIN, refusals, refuse_identifiers, require_inside
 
 _TYPES = {
     "string": "VARCHAR",
@@ -79,24 +79,12 @@ class DeltaTables:
 
         `columns` are read as identifiers.
         """
-        shown = redacted_path(table)
-        try:
+        shown = f"the Delta table {redacted_path(table)}"
+        with refusals(shown, place):
             if table not in self._found:
                 self._found[table] = self._latest(table)
-            found = self._found[table]
-        except UnusableError as error:
-            raise _refused(f"the Delta table {shown} {error.problem}", error.remedy, place) from None
-        except SourceChangedError:
-            raise _refused(f"the Delta table {shown} changed while it was read", "run again", place) from None
-        except NoListingError:
-            problem = "a web server has no listing of its files, and a Delta table needs one"
-            raise _refused(problem, "use a folder or an object store", place) from None
-        folders = {one.name.casefold() for one in found.partitions}
-        if any(one.casefold() in folders for one in columns):
-            problem = (
-                f"the Delta table {shown} is partitioned by identifiers, which are never read from folders"
-            )
-            raise _refused(problem, "name another column", place)
+        found = self._found[table]
+        refuse_identifiers(shown, [one.name for one in found.partitions], columns, place)
         return found
 
     def _latest(self, table: str) -> LatestVersion:
@@ -178,7 +166,3 @@ def _literals(values: Sequence[Any], columns: Sequence[SharedColumn]) -> Iterato
             raise damaged()
         plain = "NULL" if value is None else literal(str(value))
         yield f"{plain}::{column.type}"
-
-
-def _refused(problem: str, remedy: str, place: SourceLocation) -> ConfigurationError:
-    return ConfigurationError("a Delta table can't be used", findings=[Finding(str(place), problem, remedy)])

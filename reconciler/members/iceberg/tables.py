@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 
 import duckdb
 
-from reconciler.core.errors import ConfigurationError, Finding
-from reconciler.core.model import Source, SourceLocation
+from reconciler.core.errors import ConfigurationError
+from reconciler.core.model import Source
 from reconciler.core.pii import redacted_path
-from reconciler.members.data_root import DataRoot, NoListingError, SourceChangedError, is_outside
+from reconciler.members.data_root import DataRoot, is_outside
 from reconciler.members.database import literal
 from reconciler.members.described import common_types
 from reconciler.members.iceberg import METADATA_FOLDER, is_metadata, metadata_files, snapshot
@@ -19,7 +19,7 @@ from reconciler.members.intake import UnusableError
 from reconciler.members.pruning import Values
 from reconciler.members.shared_values import unsuited
 from reconciler.members.sources import RowOrigin, Table, family, shown_in
-from reconciler.members.table_files import AGAIN, require_inside
+from reconciler.members.table_files import AGAIN, refusals, refuse_identifiers, refused, require_inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class LiveFiles:
     """`sizes` are those that the metadata states for the files of the current snapshot, which are all there.
 
     `values` are SQL literals of columns that have one value in a file. `names` number the columns of files
-    that do not. `changed_at` is None if the snapshot that changed rows last is not in the metadata any more.
+    without numbers. `changed_at` is None if the metadata lacks the snapshot that changed rows last.
     """
 
     sizes: Mapping[Path, int]
@@ -63,25 +63,16 @@ class IcebergTables:
         """Return the files of the current snapshot of a table. Raises ConfigurationError, StorageError."""
         table, place = source.iceberg, source.place
         shown = f"the Iceberg table {redacted_path(table)}"
-        try:
+        with refusals(shown, place):
             if table not in self._found:
                 self._found[table] = self._current(table)
-            found = self._found[table]
-        except UnusableError as error:
-            raise _refused(f"{shown} {error.problem}", error.remedy, place) from None
-        except SourceChangedError:
-            raise _refused(f"{shown} changed while it was read", "run again", place) from None
-        except NoListingError:
-            problem = "a web server has no listing of its files, and an Iceberg table needs one"
-            raise _refused(problem, "use a folder or an object store", place) from None
+        found = self._found[table]
         partitions = {number for some in found.values.values() for number in some}
-        in_folders = {one.name.casefold() for one in found.columns if one.id in partitions}
-        if any(one.casefold() in in_folders for one in identifiers):
-            problem = f"{shown} is partitioned by identifiers, which are never read from folders"
-            raise _refused(problem, "name another column", place)
+        in_folders = [one.name for one in found.columns if one.id in partitions]
+        refuse_identifiers(shown, in_folders, identifiers, place)
         if source.max_age is not None and found.changed_at is None:
             problem = f"{shown} has no age: its metadata has lost the last snapshot that changed rows"
-            raise _refused(problem, "let its owner keep snapshots for longer, or remove `maxAge`", place)
+            raise refused(problem, "let its owner keep snapshots for longer, or remove `maxAge`", place)
         return found
 
     def _current(self, table: str) -> LiveFiles:
@@ -166,11 +157,8 @@ def rows(
 
     `unread` is how many files of the snapshot `where` keeps no row of.
     """
-    try:
+    with refusals(f"the Iceberg table {redacted_path(source.iceberg)}", source.place):
         parts = tuple(mapped(one, found.columns, found.names, found.values) for one in table.parts)
-    except UnusableError as error:
-        shown = f"the Iceberg table {redacted_path(source.iceberg)}"
-        raise _refused(f"{shown} {error.problem}", error.remedy, source.place) from None
     with_values = [before for before, after in zip(table.parts, parts, strict=True) if after.shared]
     if findings := [*unsuited(with_values, "iceberg", table.place)]:
         raise ConfigurationError("an Iceberg table can't be used", findings=findings)
@@ -204,9 +192,3 @@ def _moment(milliseconds: int | None) -> datetime | None:
         return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (ValueError, OverflowError, OSError):
         raise snapshot.damaged() from None
-
-
-def _refused(problem: str, remedy: str, place: SourceLocation) -> ConfigurationError:
-    return ConfigurationError(
-        "an Iceberg table can't be used", findings=[Finding(str(place), problem, remedy)]
-    )

@@ -67,6 +67,18 @@ def cut(pattern: str) -> Change:
     return change
 
 
+def without_blocks(pattern: str) -> Change:
+    """Let a file of Avro end after its header, where it looks complete."""
+
+    def change(folder: Path) -> None:
+        [file] = folder.glob(pattern)
+        content = file.read_bytes()
+        mark = content[-16:]  # ends the header and each block
+        file.write_bytes(content[: content.index(mark) + len(mark)])
+
+    return change
+
+
 def removed(pattern: str) -> Change:
     def change(folder: Path) -> None:
         for file in folder.glob(pattern):
@@ -139,6 +151,7 @@ UNSOUND: dict[str, tuple[Change, str]] = {
     "no manifest": (removed("metadata/*-m0.avro"), "lacks a file of its metadata: people/metadata/"),
     "a manifest list that breaks off": (cut("metadata/snap-*.avro"), DAMAGED),
     "a manifest that breaks off": (cut("metadata/*-m0.avro"), DAMAGED),
+    "a manifest without its rows": (without_blocks("metadata/*-m0.avro"), DAMAGED),
     "no data file": (
         removed("data/*/*.parquet"),
         "lacks a file of its current snapshot: people/data/region=fr/",
