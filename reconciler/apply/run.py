@@ -130,7 +130,7 @@ def _carry_out(plan: Plan, tools: ApplyContext, ledger: StateRecorder, run_jobs:
 
 
 def _despite_setup(removal: Removal | None) -> Removal | None:
-    """Return all removals of an address whose setup failed, but from a replacement: it may be another one."""
+    """Return the removals of an address whose setup failed. Its replacement may be another segment now."""
     if removal is None:
         return None
     standing = tuple(one for one in removal.departures if one.slot != "replacement")
