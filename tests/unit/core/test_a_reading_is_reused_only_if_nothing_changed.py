@@ -140,6 +140,13 @@ def test_a_definition_that_changes_no_members_is_the_same_reading(changed: Audie
     assert key(changed) == key()
 
 
+def test_a_first_age_limit_of_an_iceberg_table_is_another_reading() -> None:
+    """The age may be unknown, which was no problem before."""
+    limited = [with_source(iceberg="people", max_age=timedelta(days=days)) for days in (1, 2)]
+    assert key(limited[0]) != key(with_source(iceberg="people"))
+    assert key(limited[0]) == key(limited[1])
+
+
 def test_without_lists_no_guard_decides_about_members() -> None:
     alone = replace(AUDIENCE, exclusion_lists=())
     assert key(replace(alone, guards=Guards(max_invalid=0.9))) == key(alone)

@@ -291,6 +291,48 @@ def test_a_result_that_is_not_whole_is_refused(server: DatabricksServer) -> None
         assert refused(one).problem is QueryProblem.RESULT
 
 
+def test_a_link_to_another_part_is_not_followed(
+    server: DatabricksServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = server.link
+    monkeypatch.setattr(server, "link", lambda id_, index: link(id_, index + 1))
+    with session(server.databases()) as one:
+        assert refused(one).problem is QueryProblem.NOT_A_WORKSPACE
+    assert not server.fetched
+
+
+def test_rows_with_other_columns_than_are_stated_are_refused(
+    server: DatabricksServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stated = server.stated
+
+    def more(id_: str) -> dict[str, Any]:
+        answer = stated(id_)
+        for one in answer.get("manifest", {}).get("schema", {}).get("columns", [])[:1]:
+            answer["manifest"]["schema"] = {"columns": [one, *answer["manifest"]["schema"]["columns"]]}
+        return answer
+
+    monkeypatch.setattr(server, "stated", more)
+    with session(server.databases()) as one:
+        assert refused(one).problem is QueryProblem.TYPES
+
+
+def test_a_description_that_lacks_columns_is_refused(
+    server: DatabricksServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stated = server.stated
+
+    def fewer(id_: str) -> dict[str, Any]:
+        answer = stated(id_)
+        return {**answer, "result": {"data_array": [["email", "string"]]}}
+
+    with session(server.databases()) as one:
+        monkeypatch.setattr(server, "stated", fewer)
+        with pytest.raises(QueryError) as found:
+            one.columns(Statement(SQL, (), ()), TODAY)
+    assert found.value.problem is QueryProblem.NOT_A_WORKSPACE
+
+
 def test_an_address_without_tls_is_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     """The storage is on this machine: from a workspace with TLS, that does not make it fit."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATES / "authority.pem"))
@@ -375,6 +417,21 @@ def test_a_request_that_was_not_taken_is_sent_again(server: DatabricksServer) ->
     server.answers = [(429, {}), (503, {})]
     with session(server.databases()) as one:
         assert len(read(one, SQL)) == 4
+
+
+def test_a_statement_whose_answer_is_lost_is_not_sent_again(
+    server: DatabricksServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[object] = []
+
+    def lost(asked: object) -> None:
+        sent.append(asked)
+        raise ConnectionResetError
+
+    with session(server.databases()) as one:
+        monkeypatch.setattr(server, "begin", lost)
+        assert refused(one).problem is QueryProblem.LOST
+    assert len(sent) == 1
 
 
 def test_doctor_tries_each_link_until_one_does_not_hold(tmp_path: Path, server: DatabricksServer) -> None:

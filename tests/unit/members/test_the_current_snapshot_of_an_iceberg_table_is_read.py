@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyiceberg.table import Table
@@ -17,10 +18,14 @@ from support.iceberg_tables import append, create, data_files, newest, read_here
 from support.source_project import CUSTOMER, TODAY, Project
 
 from reconciler.core.members import TargetMembers
-from reconciler.core.model import Hashing
+from reconciler.core.model import Hashing, SourceLocation
+from reconciler.members import sources
 from reconciler.members.data_root import LocalFolder
+from reconciler.members.file_sets import identity
+from reconciler.members.file_stamp import stamp
 from reconciler.members.iceberg import snapshot
 from reconciler.members.identities import identify
+from reconciler.members.parts import File, Part, StoredColumn
 
 pytestmark = pytest.mark.promise("members")
 
@@ -154,6 +159,35 @@ def test_a_file_without_the_column_of_its_partition_has_its_value(project: Proje
         assert project.ids() == {"a", "d"}
 
 
+def test_a_file_with_ids_of_some_columns_only_is_refused(
+    project: Project, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its other columns would have no value."""
+    folder = project.root / "people"
+    for file in data_files(folder):
+        rows = pq.read_table(file, partitioning=None)
+        fields = [one.remove_metadata() if one.name == "n" else one for one in rows.schema]
+        pq.write_table(rows.cast(pa.schema(fields)), file)
+    sizes = {str(one): one.stat().st_size for one in data_files(folder)}
+    monkeypatch.setattr(snapshot, "_asked", resized(sizes, folder))
+    [problem] = project.problems()
+    assert "has files whose columns have no ids, or not one id each" in problem
+
+
+def test_a_file_without_ids_that_has_a_name_twice_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Upper and lower case are one."""
+    made, old = create(project.root / "people"), project.root / "people" / "data" / "old.parquet"
+    old.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"id": ["a"]}), old)
+    made.add_files([old.as_uri()])
+    pq.write_table(pa.table({"id": ["a"], "ID": ["b"]}), old)
+    monkeypatch.setattr(snapshot, "_asked", resized({str(old): old.stat().st_size}, old.parents[1]))
+    [problem] = project.problems()
+    assert "has files whose columns have no ids, or not one id each" in problem
+
+
 def resized(sizes: dict[str, int], folder: Path) -> Callable[..., Any]:
     """Read metadata as if it stated the sizes that files have."""
 
@@ -249,14 +283,25 @@ def test_an_age_that_the_metadata_has_lost_is_refused_only_if_it_is_limited(
     assert "or remove `maxAge`" in problem
 
 
+def test_the_same_files_with_another_column_are_another_set(tmp_path: Path) -> None:
+    """Two audiences can name two metadata files of one table."""
+    path = tmp_path / "a.parquet"
+    path.touch()
+    part = Part((File("a.parquet", path, stamp(path)),), "", {"id": "id"}, {})
+    place = SourceLocation("a.yaml", 1, 1)
+    parts = [replace(part, stored={"id": StoredColumn(one)}) for one in ("id", "customer")]
+    tables = [sources.Table("parquet", (one,), {}, ("id",), place) for one in (part, *parts)]
+    assert len(set(map(identity, tables))) == 3
+
+
 def test_each_snapshot_is_another_identity(project: Project, table: Table) -> None:
-    def identity() -> object:
+    def files() -> object:
         return identify(LocalFolder(project.root), [project.audience], None).files.get("a")
 
-    before = identity()
+    before = files()
     assert before
-    assert identity() == before
+    assert files() == before
     append(table, id=["d"], region=["fr"], n=[4])
-    assert identity() != before
+    assert files() != before
     shutil.rmtree(project.root / "people")
-    assert identity() is None
+    assert files() is None
