@@ -53,15 +53,21 @@ def require_inside(root: DataRoot, found: Sequence[Path]) -> Sequence[Path]:
 def check_sizes(
     root: DataRoot, sizes: Mapping[Path, int], files: Sequence[Path], stated_by: str, place: SourceLocation
 ) -> None:
-    """Raise ConfigurationError for a file of another size than is stated. The files were brought."""
-    findings = []
-    for file in files:
-        try:
-            is_sound = file.stat().st_size == sizes[file]
-        except OSError:
-            is_sound = False
-        if not is_sound:
-            problem = f"{shown_in(root.folder, file)} has another size than {stated_by} says"
-            findings.append(Finding(str(place), problem, AGAIN))
-    if findings:
-        raise ConfigurationError(_UNUSABLE, findings=findings)
+    """Raise ConfigurationError if files have another size than is stated. The files were brought."""
+    unsound = [file for file in files if _size(file) != sizes[file]]
+    if unsound:
+        others = len(unsound) - 1
+        called = f"{shown_in(root.folder, unsound[0])}{_and(others)} {'have' if others else 'has'}"
+        problem = f"{called} another size than {stated_by} says"
+        raise ConfigurationError(_UNUSABLE, findings=[Finding(str(place), problem, AGAIN)])
+
+
+def _size(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
+
+
+def _and(others: int) -> str:
+    return f" and {others:,} other file{'' if others == 1 else 's'}" if others else ""

@@ -234,6 +234,14 @@ def test_a_file_of_another_size_than_its_metadata_says(project: Project, table: 
     assert "has another size than the metadata of its Iceberg table says → copy the whole table" in problem
 
 
+def test_many_files_of_another_size_are_counted(project: Project, table: Table) -> None:
+    append(table, id=["c"], region=["de"], n=[3])
+    for file in data_files(project.root / "people"):
+        file.write_bytes(b"")
+    [problem] = project.problems()
+    assert "and 1 other file have another size than the metadata of its Iceberg table says" in problem
+
+
 def test_each_problem_of_a_table_stops_its_audience(project: Project, table: Table) -> None:
     data_files(project.root / "people")[0].unlink()
     [problem] = project.problems()
