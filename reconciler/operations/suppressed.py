@@ -7,7 +7,7 @@ from datetime import date
 from reconciler.core.list_refusals import list_refusals, untrusted
 from reconciler.core.lists import AppliedLists, ListChange, compared
 from reconciler.core.members import EMPTY_SNAPSHOT, AppliedList, ReadList, SnapshotRef, TargetMembers
-from reconciler.core.model import Address, Exclusion, SegmentSpec
+from reconciler.core.model import HASHINGS, Address, Exclusion, SegmentSpec
 from reconciler.core.plan.observed import Departure, MemberDiff
 from reconciler.core.ports import MemberEngine
 from reconciler.core.remote import Segment
@@ -116,16 +116,19 @@ class Departures:
     ) -> list[SnapshotRef]:
         kind = (holding.key.identifier_type, holding.key.hashing)
         read = self.engine.listed(declared, [kind])[kind]
-        refused = untrusted(spec, self._compared(spec, read, own), self.today)
+        refused = untrusted(spec, self._compared(spec, [one for one, _ in read], own), self.today)
         return [members for one, members in read if one.place not in refused]
 
     def _alone(self, spec: SegmentSpec, own: Sequence[AppliedList]) -> tuple[ListChange, ...]:
-        audience, kind = spec.audience, (spec.key.identifier_type, spec.key.hashing)
+        """Compare each column of a list that a column of the source would be matched with."""
+        audience = spec.audience
         declared = (*audience.suppression_lists, *audience.exclusion_lists)
-        return self._compared(spec, self.engine.listed(declared, [kind])[kind], own)
+        kinds = [(one, HASHINGS[one][0]) for one, _ in audience.columns]
+        found = self.engine.listed(declared, kinds).values()
+        read = {(one.place, one.identifier_type): one for many in found for one, _ in many}
+        return self._compared(spec, [*read.values()], own)
 
     def _compared(
-        self, spec: SegmentSpec, read: Iterable[tuple[ReadList, SnapshotRef]], own: Sequence[AppliedList]
+        self, spec: SegmentSpec, now: Sequence[ReadList], own: Sequence[AppliedList]
     ) -> tuple[ListChange, ...]:
-        now = [one for one, _ in read]
         return compared(spec.address, now, own, self.known, self.engine.missing)

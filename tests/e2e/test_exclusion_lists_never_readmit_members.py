@@ -383,3 +383,12 @@ def test_opt_outs_leave_by_a_list_that_is_whole_and_by_no_other(project: Project
     listed(project, emails(*range(31, 61), 62))
     project.run("apply", "sandbox", "--yes", REFRESH, code=8)
     assert len(project.members("email")) == 39
+
+
+def test_a_list_is_stated_beside_a_missing_source_at_each_address(project: Project) -> None:
+    """The list has e-mail addresses; one destination of the audience is sent customer IDs."""
+    listed(project, emails(*range(1, 31)))
+    (project.root / "data" / "people.csv").unlink()
+    said = " ".join(project.run("plan", "sandbox", code=5).said.split())
+    assert f"both addresses: more than 5% of the {LOST}" in said
+    assert "no file matches people.csv" in said
