@@ -46,6 +46,8 @@ def readable(stated: Sequence[tuple[int, str, str]]) -> tuple[Column, ...]:
     if len({name.casefold() for _, name, _ in stated}) < len(stated):
         problem = "has columns whose names differ in upper and lower case only"
         raise UnusableError(problem, "let its owner rename one of them")
+    if len({number for number, _, _ in stated}) < len(stated):
+        raise UnusableError("has two columns with one id", AGAIN)
     types = ((number, name, _type(kind)) for number, name, kind in stated)
     return tuple(Column(number, name, kind) for number, name, kind in types if kind)
 

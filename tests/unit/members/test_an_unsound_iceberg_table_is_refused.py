@@ -107,6 +107,16 @@ def moved_out(inside: str) -> Change:
     return change
 
 
+def one_id(folder: Path) -> None:
+    """Let the first column have the id of the last one."""
+
+    def change(stated: dict[str, Any]) -> None:
+        for schema in stated["schemas"]:
+            schema["fields"][0]["id"] = schema["fields"][-1]["id"]
+
+    rewrite(folder, change)
+
+
 def both(*changes: Change) -> Change:
     return lambda folder: [one(folder) for one in changes]
 
@@ -138,6 +148,7 @@ UNSOUND: dict[str, tuple[Change, str]] = {
     "a newer format": (stating(format_version=3), "has a newer format version than 2"),
     "a format of no number": (stating(format_version="2"), "has a newer format version than 2"),
     "no schema": (stating(schemas=[]), DAMAGED),
+    "two columns with one id": (one_id, "has two columns with one id → copy the whole table again"),
     "an unknown snapshot": (stating(current_snapshot_id=1), DAMAGED),
     "no snapshot": (stating(current_snapshot_id=-1), "has no rows: its current snapshot has no data file"),
     "another number of files": (
