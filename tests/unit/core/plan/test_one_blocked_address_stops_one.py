@@ -410,3 +410,20 @@ def test_a_failed_removal_from_a_forgotten_segment_is_reported(world: InMemoryEn
     assert world.run().outcomes[ONE] == ChangeOutcome.APPLIED
     assert holds(world, "Gold") == set("bcdefghij")
     assert not world.plan().changes
+
+
+def test_a_discarded_replacement_is_not_taken_for_the_next_one(world: InMemoryEnvironment) -> None:
+    """It is discarded before the next one is created, and that fails."""
+    world.batch_size = 4
+    world.wishes[ONE] = DesiredSegment("Gold", kind=(IdentifierType.EMAIL, Hashing.MD5))
+    answers = iter([None])
+    world.criteo.fault = lambda operation: next(answers, "rejected") if operation == "add" else None
+    world.run()
+    replacement = world.store.saved_resources[ONE].replacement
+    assert replacement
+    assert replacement.transfer
+    world.wishes[ONE] = DesiredSegment("Gold", kind=(IdentifierType.EMAIL, Hashing.NONE))
+    world.suppression = ListFile(frozenset("a"))
+    world.criteo.fault = lambda operation: "rejected" if operation == "create" else None
+    assert world.run().outcomes[ONE] == ChangeOutcome.FAILED
+    assert holds(world, "Gold") == set("bcdefghij")
