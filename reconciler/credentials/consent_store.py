@@ -72,7 +72,7 @@ def decode(kept: Secret, remedy: str) -> Consent:
             obtained_by=str(value["how"]),
             login=str(value.get("login", "")),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         problem = "the place of the refresh token holds something else"
         raise AuthenticationError(problem, remedy=remedy) from None
 

@@ -75,7 +75,7 @@ def decode(content: bytes) -> Lease:
             expires_at=datetime.fromisoformat(found["expires_at"]),
             released=bool(found["released"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise StorageError(
             "the lock of the state holds something else",
             remedy="it was edited by hand: when no run is active, remove lease.json there",

@@ -118,7 +118,7 @@ def test_a_secret_that_is_not_there_is_found_by_the_lock(environ: dict[str, str]
         pytest.fail("there is nothing")
 
 
-@pytest.mark.parametrize("value", ["plain text", "[]", '"text"'])
+@pytest.mark.parametrize("value", ["plain text", "[]", '"text"', "[" * 60_000])
 def test_a_field_of_what_has_none_is_refused_and_not_replaced(environ: dict[str, str], value: str) -> None:
     create(environ, "criteo", value)
     assert "no JSON object" in refused(environ, "criteo#refresh").problem

@@ -146,6 +146,7 @@ def test_a_damaged_object_is_named_and_can_be_restored(tmp_path):
         damages = [
             ({"head.json": b"{}"}, "the file has no checksum"),
             ({"lease.json": b"mine"}, "the lock of the state holds something else"),
+            ({"lease.json": b"[" * 100_000}, "the lock of the state holds something else"),
             ({resource: b"mine", "resources/customer.buyers.json": b"{"}, f"{resource}"),
             ({snapshot: good[snapshot][:-100]}, "is cut off or damaged"),
         ]

@@ -229,7 +229,7 @@ def _object(text: str) -> dict[str, object]:
     """Return the JSON object, or an empty one."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     return value if isinstance(value, dict) else {}
 

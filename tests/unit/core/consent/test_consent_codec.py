@@ -65,7 +65,8 @@ def test_a_bare_token_was_added_manually(token: str) -> None:
     ["{", "{}", '{"refreshToken": "hunter2"}', '{"refreshToken": "hunter2", "obtainedAt": "tomorrow"}',
      '{"refreshToken": null, "obtainedAt": null, "consentedAt": null, "accounts": [], "how": "hunter2"}',
      '{"refreshToken": "hunter2", "obtainedAt": "2026-11-24", "consentedAt": null, "accounts": [], "how":""}',
-     '{"refreshToken": "hunter2", "obtainedAt": 7, "consentedAt": null, "accounts": [], "how": ""}'],
+     '{"refreshToken": "hunter2", "obtainedAt": 7, "consentedAt": null, "accounts": [], "how": ""}',
+     '{"refreshToken": "hunter2", "accounts": ' + "[" * 100_000],
 )  # fmt: skip
 def test_something_else_in_its_place_is_said_and_not_shown(text: str) -> None:
     with pytest.raises(AuthenticationError, match="holds something else") as caught:
