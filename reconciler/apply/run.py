@@ -94,17 +94,16 @@ def apply(
 def _carry_out(plan: Plan, tools: ApplyContext, ledger: StateRecorder, run_jobs: RunJobs) -> None:
     sending: list[SegmentChange] = []
     emptying: list[Teardown] = []
+    forgetting: list[Forget] = []
     leaving = {one.spec.address: one for one in plan.removals}
-    jobs: list[tuple[str, Job]] = []
     for origin, address in plan.superseded.items():
         ledger.drop_superseded(origin, address)
     for change in plan.changes:
         match change:
+            case Forget() if change.address in leaving:
+                forgetting.append(change)
             case Forget():
-                if removal := leaving.pop(change.address, None):
-                    jobs.append((removal.spec.credential, _forgetting(tools, ledger, change, removal)))
-                else:
-                    _forget(tools, ledger, change)
+                _forget(tools, ledger, change)
             case Empty() | Delete():
                 emptying.append(change)
             case _:
@@ -116,14 +115,16 @@ def _carry_out(plan: Plan, tools: ApplyContext, ledger: StateRecorder, run_jobs:
     ordered = plan.deadline.order if plan.deadline else ()
     places = {address: place for place, address in enumerate(ordered)}
     standing.sort(key=partial(_urgency, places))
+    largest = [max(_departing(removal), default=0) for removal in leaving.values()]
+    largest += [change.members.delta.total for change in standing]
+    largest += [change.emptying.removes for change in emptying]
+    ending = [(one, leaving.pop(one.address)) for one in forgetting]
     beside = {one.spec.address: leaving.pop(one.spec.address, None) for one in standing}
+    jobs = [(one.spec.credential, _forgetting(tools, ledger, change, one)) for change, one in ending]
     jobs += [(one.spec.credential, _leaving(tools, ledger, one)) for one in leaving.values()]
     jobs += [(one.spec.credential, _job(tools, ledger, one, beside[one.spec.address])) for one in standing]
     jobs += [(one.emptying.credential, _emptying(tools, ledger, one)) for one in emptying]
     groups = by_credential(jobs)
-    largest = [max(_departing(removal), default=0) for removal in plan.removals]
-    largest += [change.members.delta.total for change in standing]
-    largest += [change.emptying.removes for change in emptying]
     sizes = [min(size, tools.api.batch_size) for size in largest]
     run_jobs(groups, workers_per_group(sizes, max(1, len(groups))))
     delete_segments(tools, ledger, [one for one in emptying if isinstance(one, Delete)])

@@ -6,6 +6,7 @@ import pytest
 from support.fakes.members import ListFile
 from support.in_memory_environment import OPT_OUTS, DesiredSegment, InMemoryEnvironment
 
+from reconciler.apply import run
 from reconciler.core.errors import RefusedError
 from reconciler.core.events import ChangeOutcome
 from reconciler.core.model import Address, Hashing, IdentifierType
@@ -387,12 +388,18 @@ def test_a_removal_that_fails_is_reported_and_made_again(world: InMemoryEnvironm
     assert holds(world, "Gold") == set("bcdefghij")
 
 
-def test_a_failed_request_before_any_member_stops_no_opt_out(world: InMemoryEnvironment) -> None:
+def test_a_failed_request_before_any_member_stops_no_opt_out(
+    world: InMemoryEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The removal counts for the memory of all workers, as each other job does."""
+    seen: list[list[int]] = []
+    monkeypatch.setattr(run, "workers_per_group", lambda sizes, _groups: seen.append([*sizes]) or 1)
     world.wishes[ONE] = DesiredSegment("Golden")
     world.suppression = ListFile(frozenset("a"))
     world.criteo.fault = lambda operation: "rejected" if operation == "update" else None
     report = world.run()
     assert report.outcomes[ONE] == ChangeOutcome.FAILED
+    assert seen == [[1, 1, 1]]
     assert holds(world, "Gold") == set("bcdefghij")
     world.criteo.fault = lambda _operation: None
     world.run()
