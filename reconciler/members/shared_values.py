@@ -1,4 +1,4 @@
-"""Columns of which all rows of a file have one value: of folders, or of the log of a table."""
+"""Columns of which all rows of a file have one value: of folders, or of the log or metadata of a table."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

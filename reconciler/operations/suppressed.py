@@ -1,4 +1,4 @@
-"""Find the suppressed members in the segments of each address, by trusted lists."""
+"""Find the suppressed members in the segments of each address, by trusted lists, and compare lists alone."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
