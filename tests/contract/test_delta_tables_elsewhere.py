@@ -7,13 +7,12 @@ from deltalake import DeltaTable
 from support import source_project
 from support.delta_tables import added_files, commit, write_table
 from support.source_project import CUSTOMER, PLACE, Project
-from support.table_buckets import Bucket, members, root
+from support.table_buckets import Bucket, identity, members
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.members import bucket_mirror
 from reconciler.members.delta_lake.tables import DeltaTables
 from reconciler.members.https_files import https_root
-from reconciler.members.identities import identify
 
 pytestmark = pytest.mark.promise("members")
 
@@ -46,16 +45,11 @@ def test_only_the_log_and_the_wanted_files_are_brought(
 
 def test_each_version_is_another_identity(project: Project, tmp_path: Path) -> None:
     bucket = Bucket()
-
-    def identity(folder: str) -> object:
-        bucket.holds(project.root)
-        return identify(root(bucket, tmp_path / folder), [project.audience], None).files["a"]
-
-    before = identity("1")
+    before = identity(bucket, project, tmp_path / "1")
     assert before
     assert bucket.read == set()
     write_table(project.root / "people", {"id": ["d"], "region": ["fr"]}, ["region"])
-    assert identity("2") != before
+    assert identity(bucket, project, tmp_path / "2") != before
 
 
 def test_an_object_that_the_log_names_and_that_is_not_there_is_refused(

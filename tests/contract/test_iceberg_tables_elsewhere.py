@@ -8,14 +8,13 @@ from pyiceberg.table import Table
 from support import source_project
 from support.iceberg_tables import append, create, newest, read_here
 from support.source_project import CUSTOMER, Project
-from support.table_buckets import Bucket, members, root
+from support.table_buckets import Bucket, identity, members
 
 from reconciler.core.errors import ConfigurationError
 from reconciler.members import bucket_mirror
 from reconciler.members.https_files import https_root
 from reconciler.members.iceberg import snapshot
 from reconciler.members.iceberg.tables import IcebergTables
-from reconciler.members.identities import identify
 
 pytestmark = pytest.mark.promise("members")
 
@@ -65,16 +64,11 @@ def test_a_named_metadata_file_is_read(project: Project, table: Table, tmp_path:
 
 def test_each_snapshot_is_another_identity(project: Project, table: Table, tmp_path: Path) -> None:
     bucket = Bucket()
-
-    def identity(folder: str) -> object:
-        bucket.holds(project.root)
-        return identify(root(bucket, tmp_path / folder), [project.audience], None).files["a"]
-
-    before = identity("1")
+    before = identity(bucket, project, tmp_path / "1")
     assert before
     assert bucket.read == set()
     append(table, id=["d"], region=["fr"], n=[4])
-    assert identity("2") != before
+    assert identity(bucket, project, tmp_path / "2") != before
 
 
 def test_a_web_server_has_no_tables(project: Project, tmp_path: Path) -> None:

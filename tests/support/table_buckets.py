@@ -12,6 +12,7 @@ from reconciler.buckets.source_objects import SourceBucket
 from reconciler.core.model import Hashing
 from reconciler.members.bucket_mirror import Mirror
 from reconciler.members.engine import DuckDbEngine
+from reconciler.members.identities import identify
 
 KIND = (CUSTOMER, Hashing.NONE)
 AT = BucketLocation("s3://acme/exports", "create it", "ask for rights", "look at the network")
@@ -45,3 +46,9 @@ def members(bucket: Bucket, project: Project, folder: Path) -> frozenset[str]:
     files = root(bucket, folder / "brought")
     with DuckDbEngine(files, folder / "work", source_project.never, b"k" * 32, None) as engine:
         return look(engine, build(engine, project.audience, [KIND])[KIND].members)
+
+
+def identity(bucket: Bucket, project: Project, folder: Path) -> object:
+    """Return what identifies the source of a project while the bucket holds its files."""
+    bucket.holds(project.root)
+    return identify(root(bucket, folder), [project.audience], None).files["a"]
