@@ -90,11 +90,25 @@ def command(stop: object, /, options: EraseOptions) -> None:
             _show(space, planned, shown, page, options)
             shown.out.print("Nothing was written. Pass --yes instead of --plan to erase.")
             return
+        if not options.rotate_key:
+            _require_work(space.store.reader(), lines)
         with locked(space, caller) as (state, entry):
             if options.rotate_key:
                 _rotate(name, state)
                 return
             _erase(space, state, entry, lines, shown, page, options)
+
+
+def _require_work(state: StateReader, lines: list[str]) -> None:
+    """Refuse blank input before the lock, unless an erasure is to be resumed."""
+    if not any(line.strip() for line in lines) and not state.erasures().is_pending:
+        raise _no_identifier()
+
+
+def _no_identifier() -> ConfigurationError:
+    return ConfigurationError(
+        "standard input has no usable identifier", remedy="write one identifier on each line"
+    )
 
 
 def _rotate(environment: str, state: StateWriter) -> None:
@@ -123,9 +137,7 @@ def _planned(space: Workspace, state: StateReader, lines: list[str]) -> ErasureP
         space.clock.now(),
     )
     if not planned.erasures.content.requests[-1].lines:
-        raise ConfigurationError(
-            "standard input has no usable identifier", remedy="write one identifier on each line"
-        )
+        raise _no_identifier()
     return planned
 
 

@@ -252,7 +252,9 @@ def test_input_is_read_before_the_lock_is_taken(project: Project) -> None:
     """Input that comes slowly holds up no other run."""
     with LocalStore(project.root / ".reconciler" / "state" / "sandbox", "sandbox").lock("another run"):
         project.run("erase", "sandbox", "--yes", code=7, given=EMAIL)
+        blank = project.run("erase", "sandbox", "--yes", code=3, given="\n \n").said
         said = project.run("erase", "sandbox", "--yes", code=3, given="\udcff").said
+    assert "no usable identifier" in blank
     assert "line 1 of standard input is not UTF-8" in said
 
 
